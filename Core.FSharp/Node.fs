@@ -157,6 +157,8 @@ type Node =
     val mutable private value: Value
     /// Leaf data, or the Call of an output, or why the inputs were released.
     val mutable internal Payload: obj
+    /// Keeps alive what the evaluation that made the value has to release later.
+    val mutable internal Keeper: obj
     /// Serial number of the oldest node that evaluating this one would have to run.
     val mutable internal Since: int64
     /// Valid during one walk only, under the lock of `Walk`.
@@ -178,6 +180,7 @@ type Node =
           symbolic = false
           value = null
           Payload = payload
+          Keeper = null
           Since = 0L
           Mark = 0
           Position = 0 }
@@ -243,6 +246,7 @@ type Node =
     /// Forgets how the value was computed, so that a handle to it does not hold a whole step's memory.
     member internal this.Release(reason: obj) =
         this.Payload <- reason
+        this.Keeper <- null
         this.a <- null
         this.b <- null
         this.c <- null
@@ -281,6 +285,28 @@ type Node =
         let context = Context.Current
         let node = Node(primitive, attribute, attributes, null, context.Scope, null, null, null, inputs)
         node.Infer(context, false)
+        node
+
+    /// The same operation on other inputs, for a plan's copy of a graph; known to fit, and of no consequence to any thread.
+    static member internal Remake(original: Node, inputs: Node[]) =
+        let at i = if i < inputs.Length then inputs[i] else null
+        let many = not (isNull original.rest)
+
+        let node =
+            Node(
+                original.primitive,
+                original.attribute,
+                original.attributes,
+                null,
+                null,
+                (if many then null else at 0),
+                (if many then null else at 1),
+                (if many then null else at 2),
+                (if many then inputs else null)
+            )
+
+        node.shape <- original.shape
+        node.dtype <- original.dtype
         node
 
     /// A node with data of its own: shape and type are given, the value if it is known.
