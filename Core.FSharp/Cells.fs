@@ -50,6 +50,7 @@ and [<Sealed; AllowNullLiteral>] internal CellState(name: string, initial: Value
     let mutable leaf: Node = null
     let mutable trainable = trainable
     let mutable writing = 0
+    let mutable readers = 0
     let dependents = List<WeakReference<Retention>>()
     let mutable purgeAt = 8
 
@@ -78,9 +79,6 @@ and [<Sealed; AllowNullLiteral>] internal CellState(name: string, initial: Value
 
     /// The current value; immutable, as every value.
     member _.Value = value
-
-    /// Whether any expression has read the current version; then its memory must stay as it is.
-    member _.GivenOut = not (isNull leaf)
 
     /// The leaf of the current version. Reading denotes this version whatever is written later.
     member this.Leaf =
@@ -124,12 +122,20 @@ and [<Sealed; AllowNullLiteral>] internal CellState(name: string, initial: Value
     /// Gives up the claim.
     member _.EndWrite() = Volatile.Write(&writing, 0)
 
-    /// Replaces the value; the caller has checked shape and type, and holds the claim.
-    member this.Commit(next: Value) =
-        lock Gate.instance (fun () ->
-            value <- next
-            leaf <- null
-            version <- version + 1L)
+    /// Notes that a run starts (1) or ends (-1) that reads the memory of the current version without giving it out.
+    member _.Reading(change: int) =
+        Interlocked.Add(&readers, change) |> ignore
+
+    /// Replaces the value; the caller has checked shape and type, and holds the claim. Returns whether the memory of the version
+    /// before is free: no expression has read it, and no run but the caller's is reading it.
+    member this.Commit(next: Value) : bool =
+        let free =
+            lock Gate.instance (fun () ->
+                let free = isNull leaf && Volatile.Read &readers <= 1
+                value <- next
+                leaf <- null
+                version <- version + 1L
+                free)
 
         let released =
             lock dependents (fun () ->
@@ -141,6 +147,8 @@ and [<Sealed; AllowNullLiteral>] internal CellState(name: string, initial: Value
             match weak.TryGetTarget() with
             | true, retention -> retention.Release(this.Name, version - 1L)
             | _ -> ()
+
+        free
 
     /// Checks a value or expression that is about to be written.
     member this.Check(shape: Shape, dtype: ElementType) =

@@ -95,8 +95,7 @@ type internal Kernel = delegate of Operands -> unit
 [<Sealed; AllowNullLiteral>]
 type Scope internal (name: string, parent: Scope) =
     /// The scopes from the outermost inward, joined by `/`.
-    member _.Path: string =
-        if isNull parent then name else parent.Path + "/" + name
+    member _.Path: string = if isNull parent then name else parent.Path + "/" + name
 
 /// What is in force on the current thread: layer path, recording for the tape, training mode. Kept in one thread-static
 /// object, since that costs a tenth of an AsyncLocal; forward passes are synchronous.
@@ -137,6 +136,16 @@ type internal Context private () =
         | null -> ""
         | s -> s.Path
 
+/// Recording, for what must record whatever mode is around it.
+module internal Recording =
+    let On () : IDisposable =
+        let context = Context.Current
+        let before = context.Recording
+        context.Recording <- true
+
+        { new IDisposable with
+            member _.Dispose() = context.Recording <- before }
+
 /// An element of an immutable computation graph: a primitive applied to inputs, with its attributes, shape and element type,
 /// which are inferred and checked when it is made. Nodes compare by reference. What changes afterwards is only what is known
 /// of its value: evaluation fills it in, and may release the inputs once nothing can need them.
@@ -166,24 +175,26 @@ type Node =
     val mutable internal Position: int
 
     private new(primitive, attribute, attributes, payload, scope, a, b, c, rest) =
-        { primitive = primitive
-          attribute = attribute
-          attributes = attributes
-          scope = scope
-          a = a
-          b = b
-          c = c
-          rest = rest
-          shape = null
-          dtype = ElementType.Float32
-          tracked = false
-          symbolic = false
-          value = null
-          Payload = payload
-          Keeper = null
-          Since = 0L
-          Mark = 0
-          Position = 0 }
+        {
+            primitive = primitive
+            attribute = attribute
+            attributes = attributes
+            scope = scope
+            a = a
+            b = b
+            c = c
+            rest = rest
+            shape = null
+            dtype = ElementType.Float32
+            tracked = false
+            symbolic = false
+            value = null
+            Payload = payload
+            Keeper = null
+            Since = 0L
+            Mark = 0
+            Position = 0
+        }
 
     /// The primitive that is applied.
     member this.Primitive = this.primitive
@@ -276,14 +287,20 @@ type Node =
     /// A primitive applied to up to three inputs. The primitive's shape rule throws if they do not fit.
     static member internal Make(primitive: Primitive, attribute: int64, attributes: int[], a: Node, b: Node, c: Node) =
         let context = Context.Current
-        let node = Node(primitive, attribute, attributes, null, context.Scope, a, b, c, null)
+
+        let node =
+            Node(primitive, attribute, attributes, null, context.Scope, a, b, c, null)
+
         node.Infer(context, false)
         node
 
     /// A primitive applied to any number of inputs.
     static member internal MakeMany(primitive: Primitive, attribute: int64, attributes: int[], inputs: Node[]) =
         let context = Context.Current
-        let node = Node(primitive, attribute, attributes, null, context.Scope, null, null, null, inputs)
+
+        let node =
+            Node(primitive, attribute, attributes, null, context.Scope, null, null, null, inputs)
+
         node.Infer(context, false)
         node
 
@@ -310,8 +327,12 @@ type Node =
         node
 
     /// A node with data of its own: shape and type are given, the value if it is known.
-    static member internal MakeLeaf(primitive: Primitive, attribute: int64, payload: obj, shape: Shape, dtype: ElementType, value: Value, tracked: bool) =
-        let node = Node(primitive, attribute, null, payload, Context.Current.Scope, null, null, null, null)
+    static member internal MakeLeaf
+        (primitive: Primitive, attribute: int64, payload: obj, shape: Shape, dtype: ElementType, value: Value, tracked: bool)
+        =
+        let node =
+            Node(primitive, attribute, null, payload, Context.Current.Scope, null, null, null, null)
+
         node.shape <- shape
         node.dtype <- dtype
         node.tracked <- tracked
@@ -323,7 +344,10 @@ type Node =
     /// A node with inputs and data of its own, such as the output of a Call.
     static member internal MakeBoundary(primitive: Primitive, payload: obj, input: Node, tracked: bool) =
         let context = Context.Current
-        let node = Node(primitive, 0L, null, payload, context.Scope, input, null, null, null)
+
+        let node =
+            Node(primitive, 0L, null, payload, context.Scope, input, null, null, null)
+
         node.Infer(context, tracked)
         node
 
@@ -345,12 +369,14 @@ and internal Lowering = delegate of Node * Layout[] -> Kernel
 
 /// An application of a primitive to try it on: shapes and domains of the inputs, and how the node is made.
 and Sample =
-    { /// What is special about this one, such as `scalar` or `broadcast`.
-      Name: string
-      /// Shape and domain of each input.
-      Inputs: (int list * Domain) list
-      /// Makes the result from the inputs.
-      Build: Node[] -> Node }
+    {
+        /// What is special about this one, such as `scalar` or `broadcast`.
+        Name: string
+        /// Shape and domain of each input.
+        Inputs: (int list * Domain) list
+        /// Makes the result from the inputs.
+        Build: Node[] -> Node
+    }
 
 /// Everything that Hybrid knows of an operation. Records of a family stand together in the family's file; tests, printing,
 /// formulas and checks read them, so that adding a primitive touches one place.
@@ -417,24 +443,26 @@ module internal Primitive =
     let define name family arity : Primitive =
         codes <- codes + 1
 
-        { Name = name
-          Family = family
-          Code = codes
-          Arity = arity
-          Shape = ShapeRule(fun n -> n.A.Shape)
-          Type = TypeRule(fun n -> n.A.DType)
-          Vjp = null
-          Saves = 0
-          Linear = Linearity.None
-          Text = name
-          Latex = name
-          Kink = ""
-          Access = Access.Strided
-          InPlace = false
-          Lower = unset name
-          View = null
-          Samples = []
-          IsPlaceholder = false }
+        {
+            Name = name
+            Family = family
+            Code = codes
+            Arity = arity
+            Shape = ShapeRule(fun n -> n.A.Shape)
+            Type = TypeRule(fun n -> n.A.DType)
+            Vjp = null
+            Saves = 0
+            Linear = Linearity.None
+            Text = name
+            Latex = name
+            Kink = ""
+            Access = Access.Strided
+            InPlace = false
+            Lower = unset name
+            View = null
+            Samples = []
+            IsPlaceholder = false
+        }
 
     /// The bit of an output among `Saves`.
     let output = 1 <<< 30
@@ -446,6 +474,8 @@ module internal Primitive =
 
     /// A sample of inputs that may have any values.
     let sample name (shapes: int list list) build =
-        { Name = name
-          Inputs = shapes |> List.map (fun s -> s, Domain.Any)
-          Build = build }
+        {
+            Name = name
+            Inputs = shapes |> List.map (fun s -> s, Domain.Any)
+            Build = build
+        }

@@ -85,7 +85,9 @@ type Shape internal (dimensions: int[]) =
         member this.Equals other =
             match other with
             | null -> false
-            | s -> Object.ReferenceEquals(this, s) || s.Dimensions.SequenceEqual(ReadOnlySpan<int>(dimensions))
+            | s ->
+                Object.ReferenceEquals(this, s)
+                || s.Dimensions.SequenceEqual(ReadOnlySpan<int>(dimensions))
 
     /// Whether two shapes have the same axes.
     static member op_Equality(a: Shape, b: Shape) =
@@ -143,3 +145,17 @@ module internal Shapes =
             step <- step * int64 shape[i]
 
         s
+
+    /// Where element `index` (in row-major order) stands, as ` at [1, 0]`; empty for a scalar.
+    let place (shape: Shape) (index: int64) =
+        if shape.Rank = 0 then
+            ""
+        else
+            let mutable rest = index
+            let position = Array.zeroCreate shape.Rank
+
+            for i in shape.Rank - 1 .. -1 .. 0 do
+                position[i] <- int (rest % int64 shape[i])
+                rest <- rest / int64 shape[i]
+
+            " at " + Shape.Format position

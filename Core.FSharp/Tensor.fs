@@ -324,6 +324,113 @@ type Tensor internal (node: Node) =
     member _.Sum(axis: int, [<Optional; DefaultParameterValue(false)>] keepDims: bool) =
         Tensor.Reduced("sum", Moves.sum, [| axis |], keepDims, node)
 
+    /// The mean of all elements, `[]`; not a number for an empty tensor.
+    member this.Mean() = this.Mean(null, false)
+
+    /// The mean over axes, which leave the shape, or keep length 1 with `keepDims`.
+    member _.Mean(axes: int[], [<Optional; DefaultParameterValue(false)>] keepDims: bool) =
+        let checkedAxes =
+            Moves.checkAxes "mean" (if isNull axes || axes.Length = 0 then null else axes) node
+
+        let count = checkedAxes |> Array.fold (fun n a -> n * float node.Shape[a]) 1.0
+        let total = Tensor.Reduced("mean", Moves.sum, checkedAxes, keepDims, node)
+
+        if checkedAxes.Length = 0 then
+            total
+        else
+            make (Elementwise.div total.Node (Leaves.constant node.DType count))
+
+    /// The mean over one axis; -1 is the last.
+    member this.Mean(axis: int, [<Optional; DefaultParameterValue(false)>] keepDims: bool) = this.Mean([| axis |], keepDims)
+
+    /// The largest element over axes (all by default); ties share the gradient equally. NaN wins.
+    member _.AMax([<Optional; DefaultParameterValue(null: int[])>] axes: int[], [<Optional; DefaultParameterValue(false)>] keepDims: bool) =
+        Tensor.Reduced("amax", Reductions.amax, axes, keepDims, node)
+
+    /// The smallest element over axes (all by default); ties share the gradient equally. NaN wins.
+    member _.AMin([<Optional; DefaultParameterValue(null: int[])>] axes: int[], [<Optional; DefaultParameterValue(false)>] keepDims: bool) =
+        Tensor.Reduced("amin", Reductions.amin, axes, keepDims, node)
+
+    /// The largest element along an axis, which leaves the shape; the first of equal ones takes all of the gradient.
+    member _.Max(axis: int) =
+        make (Selection.maxAlong (Shapes.axis "max" Context.Current.Path node.Shape axis) node)
+
+    /// The position of the largest element along an axis, which leaves the shape, as int32; the first of equal ones.
+    member _.ArgMax(axis: int) =
+        make (Reductions.argmax (Shapes.axis "argmax" Context.Current.Path node.Shape axis) node)
+
+    // ---- products, normalisation and choices by position --------------------------------------------------------------
+
+    /// The matrix product `[.., m, k] x [.., k, n] -> [.., m, n]`; vectors and leading axes by numpy's rules.
+    member _.MatMul(other: Tensor) =
+        make (Contractions.matmul node (at other))
+
+    /// Exponentials along an axis, divided by their sum.
+    member _.Softmax(axis: int) =
+        make (Normalisation.softmax (Shapes.axis "softmax" Context.Current.Path node.Shape axis) node)
+
+    /// The logarithm of `Softmax`, without its rounding.
+    member _.LogSoftmax(axis: int) =
+        make (Normalisation.logSoftmax (Shapes.axis "logSoftmax" Context.Current.Path node.Shape axis) node)
+
+    /// The cross-entropy of logits `[.., classes]` with integer labels `[..]`, one value a row. Labels are range-checked when the value is computed.
+    member _.CrossEntropy(labels: Tensor) =
+        make (Normalisation.crossEntropy node (at labels))
+
+    /// The binary cross-entropy of probabilities with targets, element by element, logarithms clipped at -100 as PyTorch's. Both must lie in [0, 1].
+    member _.BinaryCrossEntropy(targets: Tensor) =
+        make (Normalisation.bce node (at targets))
+
+    /// Rows `[n, ..]` chosen by integer positions of any shape: `[positions.., ..]`.
+    member _.Gather(positions: Tensor) =
+        make (Selection.gather node (at positions))
+
+    /// One element along an axis for each position in `positions`, which has the shape without that axis.
+    member _.TakeAlong(axis: int, positions: Tensor) =
+        make (Selection.takeAlong (Shapes.axis "takeAlong" Context.Current.Path node.Shape axis) node (at positions))
+
+    /// Labels `[..]` as rows `[.., classes]` with a one at the label.
+    member _.OneHot(classes: int, [<Optional; DefaultParameterValue(ElementType.Float32)>] dtype: ElementType) =
+        make (Selection.oneHot classes dtype node)
+
+    // ---- gradients ----------------------------------------------------------------------------------------------------
+
+    member private this.Sweep(cross: Func<CallRecord, bool>) =
+        if node.Shape.Size <> 1L then
+            raise (
+                ShapeException(
+                    "backward",
+                    "a tensor of one element",
+                    string node.Shape,
+                    node.Path,
+                    "Reduce the losses with Mean or Sum first."
+                )
+            )
+
+        if not node.Tracked then
+            raise (
+                TapeException(
+                    "backward",
+                    "a result computed from at least one trainable cell",
+                    $"one that no gradient can flow from ({node.Primitive.Name})",
+                    node.Path,
+                    "Check that the parameters are trainable and that the forward pass did not run inside NoGrad."
+                )
+            )
+
+        let one = Elementwise.constantLike node 1.0
+
+        for struct (cell, g) in Sweep.withRespectToCells cross node one do
+            CellAccess.accumulate cell g node
+
+    /// Adds the gradient of this scalar to the `Grad` of every trainable cell it was computed from, layers crossed by their operations' own
+    /// rules. May be called again. Throws TapeException where nothing can be differentiated or a cell's write has released the tape.
+    member this.Backward() = this.Sweep null
+
+    /// As `Backward`, with the Calls that have a manual backward crossed by it.
+    member this.BackwardManual() =
+        this.Sweep(Func<CallRecord, bool>(fun _ -> true))
+
     /// The form that prints: shape, type, and the value if it is known. Never evaluates and never walks the graph.
     override _.ToString() =
         let known =

@@ -427,7 +427,7 @@ type Engine(options: EngineOptions) =
                 roots[i].Value <- values[i]
 
             for i in 0 .. cells.Length - 1 do
-                cells[i].Commit values[i]
+                cells[i].Commit values[i] |> ignore
 
             if cells.Length > 0 then
                 let reason = Released(cells[0].Name, cells[0].Version - 1L)

@@ -7,7 +7,8 @@ open Hybrid.Core.Primitive
 
 // ---- building ---------------------------------------------------------------------------------------------------------
 
-let private mixed operation (a: Node) (b: Node) =
+/// Refuses two tensors of different element types.
+let mixed operation (a: Node) (b: Node) =
     raise (
         ElementTypeException(
             operation,
@@ -43,20 +44,26 @@ let broadcasting (p: Primitive) (a: Node) (b: Node) =
 
 let private unary (p: Primitive) (x: Node) = Node.Make(p, 0L, null, x, null, null)
 
-let private floating: TypeRule =
+/// The type of the first input, which must be float32 or float64.
+let floating: TypeRule =
     TypeRule(fun n ->
         if n.A.DType > ElementType.Float64 then
-            raise (
-                ElementTypeException(n.Primitive.Name, "float32 or float64", Value.NameOf n.A.DType, n.Path, "Convert with To(float32) first.")
-            )
+            raise (ElementTypeException(n.Primitive.Name, "float32 or float64", Value.NameOf n.A.DType, n.Path, "Convert with To(float32) first."))
 
         n.A.DType)
 
-let private number: TypeRule =
+/// The type of the first input, which must be float32, float64 or int32.
+let number: TypeRule =
     TypeRule(fun n ->
         if n.A.DType > ElementType.Int32 then
             raise (
-                ElementTypeException(n.Primitive.Name, "float32, float64 or int32", Value.NameOf n.A.DType, n.Path, "Convert with To(float32) first.")
+                ElementTypeException(
+                    n.Primitive.Name,
+                    "float32, float64 or int32",
+                    Value.NameOf n.A.DType,
+                    n.Path,
+                    "Convert with To(float32) first."
+                )
             )
 
         n.A.DType)
@@ -85,7 +92,8 @@ let private unaryRecord name op text latex saves =
         Latex = latex
         Saves = saves
         InPlace = true
-        Lower = lowerUnary op }
+        Lower = lowerUnary op
+    }
 
 let private binaryRecord name op text latex saves linear =
     { define name Family.Elementwise 2 with
@@ -95,7 +103,8 @@ let private binaryRecord name op text latex saves linear =
         Saves = saves
         Linear = linear
         InPlace = true
-        Lower = lowerBinary op }
+        Lower = lowerBinary op
+    }
 
 let private first = 1
 let private second = 2
@@ -106,33 +115,48 @@ let constantLike (n: Node) (value: float) =
     Moves.broadcastTo n.Shape (Leaves.constant n.DType value)
 
 let private onOne name domain build =
-    [ { Name = $"{name} of a matrix"
-        Inputs = [ [ 2; 3 ], domain ]
-        Build = fun (x: Node[]) -> build x[0] }
-      { Name = $"{name} of a scalar"
-        Inputs = [ [], domain ]
-        Build = fun x -> build x[0] }
-      { Name = $"{name} of nothing"
-        Inputs = [ [ 0; 2 ], domain ]
-        Build = fun x -> build x[0] } ]
+    [
+        {
+            Name = $"{name} of a matrix"
+            Inputs = [ [ 2; 3 ], domain ]
+            Build = fun (x: Node[]) -> build x[0]
+        }
+        {
+            Name = $"{name} of a scalar"
+            Inputs = [ [], domain ]
+            Build = fun x -> build x[0]
+        }
+        {
+            Name = $"{name} of nothing"
+            Inputs = [ [ 0; 2 ], domain ]
+            Build = fun x -> build x[0]
+        }
+    ]
 
 let private onTwo name (left: Domain) (right: Domain) build =
-    [ for title, a, b in
-          [ "equal shapes", [ 2; 3 ], [ 2; 3 ]
-            "broadcast right", [ 2; 3 ], [ 3 ]
-            "broadcast left", [ 2; 1 ], [ 4; 2; 3 ]
-            "scalars", [], []
-            "empty", [ 0; 3 ], [ 3 ] ] ->
-          { Name = $"{name}, {title}"
-            Inputs = [ a, left; b, right ]
-            Build = fun (x: Node[]) -> build x[0] x[1] } ]
+    [
+        for title, a, b in
+            [
+                "equal shapes", [ 2; 3 ], [ 2; 3 ]
+                "broadcast right", [ 2; 3 ], [ 3 ]
+                "broadcast left", [ 2; 1 ], [ 4; 2; 3 ]
+                "scalars", [], []
+                "empty", [ 0; 3 ], [ 3 ]
+            ] ->
+            {
+                Name = $"{name}, {title}"
+                Inputs = [ a, left; b, right ]
+                Build = fun (x: Node[]) -> build x[0] x[1]
+            }
+    ]
 
 // ---- arithmetic -------------------------------------------------------------------------------------------------------
 
 let private negatePrimitive =
     { unaryRecord "neg" UnaryOp.Negate "-{0}" "-{0}" 0 with
         Type = number
-        Linear = Linearity.Jointly }
+        Linear = Linearity.Jointly
+    }
 
 /// -x.
 let neg x = unary negatePrimitive x
@@ -165,7 +189,8 @@ tie multiplyPrimitive (fun n i g -> mul g (if i = 0 then n.B else n.A)) (onTwo "
 
 let private dividePrimitive =
     { binaryRecord "div" BinaryOp.Divide "({0} / {1})" @"\frac{{0}}{{1}}" (second ||| output) Linearity.First with
-        Type = floating }
+        Type = floating
+    }
 
 /// a / b.
 let div a b = broadcasting dividePrimitive a b
@@ -207,11 +232,17 @@ let private compareRecord name op text latex =
         Text = text
         Latex = latex
         Lower = lowerCompare op
-        Vjp = Vjp(fun _ _ _ -> null) }
+        Vjp = Vjp(fun _ _ _ -> null)
+    }
 
-let private equalPrimitive = compareRecord "equal" CompareOp.Equal "({0} = {1})" "[{0} = {1}]"
-let private lessPrimitive = compareRecord "less" CompareOp.Less "({0} < {1})" "[{0} < {1}]"
-let private lessEqualPrimitive = compareRecord "lessEqual" CompareOp.LessEqual "({0} <= {1})" @"[{0} \le {1}]"
+let private equalPrimitive =
+    compareRecord "equal" CompareOp.Equal "({0} = {1})" "[{0} = {1}]"
+
+let private lessPrimitive =
+    compareRecord "less" CompareOp.Less "({0} < {1})" "[{0} < {1}]"
+
+let private lessEqualPrimitive =
+    compareRecord "lessEqual" CompareOp.LessEqual "({0} <= {1})" @"[{0} \le {1}]"
 
 /// Where a = b.
 let equal a b = broadcasting equalPrimitive a b
@@ -233,7 +264,8 @@ let private notPrimitive =
                 if n.A.DType <> ElementType.Bool then
                     raise (ElementTypeException("not", "bool", Value.NameOf n.A.DType, n.Path, "Make a mask with a comparison first."))
 
-                ElementType.Bool) }
+                ElementType.Bool)
+    }
 
 /// Where a mask is false.
 let logicalNot x = unary notPrimitive x
@@ -259,7 +291,8 @@ let private wherePrimitive =
         Lower =
             Lowering(fun n inputs ->
                 let space, dtype = Lower.space n.Shape inputs, n.DType
-                Kernel(fun o -> Elementwise.Select(dtype, space, o.Output, o.Inputs[0], o.Inputs[1], o.Inputs[2], o.Pool))) }
+                Kernel(fun o -> Elementwise.Select(dtype, space, o.Output, o.Inputs[0], o.Inputs[1], o.Inputs[2], o.Pool)))
+    }
 
 /// a where the mask is true, b elsewhere; all three broadcast.
 let where (mask: Node) (a: Node) (b: Node) =
@@ -289,12 +322,18 @@ tie
         | 0 -> null
         | 1 -> where n.A g zero
         | _ -> where n.A zero g)
-    [ { Name = "equal shapes"
-        Inputs = [ [ 2; 3 ], Domain.Mask; [ 2; 3 ], Domain.Any; [ 2; 3 ], Domain.Any ]
-        Build = fun x -> where x[0] x[1] x[2] }
-      { Name = "broadcast"
-        Inputs = [ [ 2; 1 ], Domain.Mask; [ 3 ], Domain.Any; [], Domain.Any ]
-        Build = fun x -> where x[0] x[1] x[2] } ]
+    [
+        {
+            Name = "equal shapes"
+            Inputs = [ [ 2; 3 ], Domain.Mask; [ 2; 3 ], Domain.Any; [ 2; 3 ], Domain.Any ]
+            Build = fun x -> where x[0] x[1] x[2]
+        }
+        {
+            Name = "broadcast"
+            Inputs = [ [ 2; 1 ], Domain.Mask; [ 3 ], Domain.Any; [], Domain.Any ]
+            Build = fun x -> where x[0] x[1] x[2]
+        }
+    ]
 
 /// x > 0.
 let positive (x: Node) = less (Leaves.constant x.DType 0.0) x
@@ -305,7 +344,8 @@ let private signPrimitive =
     { unaryRecord "sign" UnaryOp.Sign "sign({0})" @"\operatorname{sign}({0})" 0 with
         Kink = "derivative 0 everywhere, at the step too"
         Vjp = Vjp(fun _ _ _ -> null)
-        Samples = [] }
+        Samples = []
+    }
 
 /// -1, 0 or 1.
 let sign x = unary signPrimitive x
@@ -315,7 +355,8 @@ signPrimitive.Samples <- onOne "sign" Domain.NonZero sign
 let private floorPrimitive =
     { unaryRecord "floor" UnaryOp.Floor "floor({0})" @"\lfloor {0} \rfloor" 0 with
         Kink = "derivative 0 everywhere, at the steps too"
-        Vjp = Vjp(fun _ _ _ -> null) }
+        Vjp = Vjp(fun _ _ _ -> null)
+    }
 
 /// The largest integer that is not above x.
 let floor x = unary floorPrimitive x
@@ -324,7 +365,8 @@ floorPrimitive.Samples <- onOne "floor" Domain.Unit floor
 
 let private absPrimitive =
     { unaryRecord "abs" UnaryOp.Abs "|{0}|" "|{0}|" first with
-        Kink = "abs'(0) = 0" }
+        Kink = "abs'(0) = 0"
+    }
 
 /// The absolute value.
 let abs x = unary absPrimitive x
@@ -333,7 +375,8 @@ tie absPrimitive (fun n _ g -> mul g (sign n.A)) (onOne "abs" Domain.NonZero abs
 
 let private reluPrimitive =
     { unaryRecord "relu" UnaryOp.Relu "relu({0})" @"\operatorname{relu}({0})" first with
-        Kink = "relu'(0) = 0" }
+        Kink = "relu'(0) = 0"
+    }
 
 /// max(x, 0); NaN stays NaN.
 let relu x = unary reluPrimitive x
@@ -344,7 +387,8 @@ tie reluPrimitive (fun n _ g -> where (positive n.A) g (Leaves.constant g.DType 
 let private extremum name op text latex (wins: Node -> Node -> Node) =
     let p =
         { binaryRecord name op text latex both Linearity.None with
-            Kink = "a tie shares the gradient equally" }
+            Kink = "a tie shares the gradient equally"
+        }
 
     let vjp (n: Node) i g =
         let own, other = if i = 0 then n.A, n.B else n.B, n.A
@@ -369,7 +413,8 @@ let minimum a b = broadcasting minimumPrimitive a b
 
 // ---- exponentials and trigonometry ------------------------------------------------------------------------------------
 
-let private expPrimitive = unaryRecord "exp" UnaryOp.Exp "exp({0})" @"e^{{0}}" output
+let private expPrimitive =
+    unaryRecord "exp" UnaryOp.Exp "exp({0})" @"e^{{0}}" output
 
 /// e to the x.
 let exp x = unary expPrimitive x
@@ -384,7 +429,8 @@ let expm1 x = unary expm1Primitive x
 
 tie expm1Primitive (fun n _ g -> mul g (add n (Leaves.constant n.DType 1.0))) (onOne "expm1" Domain.Any expm1)
 
-let private logPrimitive = unaryRecord "log" UnaryOp.Log "log({0})" @"\log {0}" first
+let private logPrimitive =
+    unaryRecord "log" UnaryOp.Log "log({0})" @"\log {0}" first
 
 /// The natural logarithm.
 let log x = unary logPrimitive x
@@ -415,8 +461,11 @@ let sigmoid x = unary sigmoidPrimitive x
 
 tie sigmoidPrimitive (fun n _ g -> mul g (mul n (sub (Leaves.constant n.DType 1.0) n))) (onOne "sigmoid" Domain.Any sigmoid)
 
-let private sinPrimitive = unaryRecord "sin" UnaryOp.Sin "sin({0})" @"\sin {0}" first
-let private cosPrimitive = unaryRecord "cos" UnaryOp.Cos "cos({0})" @"\cos {0}" first
+let private sinPrimitive =
+    unaryRecord "sin" UnaryOp.Sin "sin({0})" @"\sin {0}" first
+
+let private cosPrimitive =
+    unaryRecord "cos" UnaryOp.Cos "cos({0})" @"\cos {0}" first
 
 /// The sine.
 let sin x = unary sinPrimitive x
@@ -430,7 +479,8 @@ tie cosPrimitive (fun n _ g -> neg (mul g (sin n.A))) (onOne "cos" Domain.Any co
 let private powerPrimitive =
     { binaryRecord "pow" BinaryOp.Power "({0} ^ {1})" "{0}^{{1}}" (both ||| output) Linearity.None with
         Type = floating
-        Kink = "0^0 = 1 with derivative 0 by the exponent; the derivative by the base is 0 where the exponent is 0" }
+        Kink = "0^0 = 1 with derivative 0 by the exponent; the derivative by the base is 0 where the exponent is 0"
+    }
 
 /// a to the power b.
 let pow a b = broadcasting powerPrimitive a b
@@ -462,7 +512,8 @@ let private castPrimitive =
         Lower =
             Lowering(fun n inputs ->
                 let space, source, target = Lower.space n.Shape inputs, n.A.DType, n.DType
-                Kernel(fun o -> Elementwise.Cast(source, target, space, o.Output, o.Inputs[0], o.Pool))) }
+                Kernel(fun o -> Elementwise.Cast(source, target, space, o.Output, o.Inputs[0], o.Pool)))
+    }
 
 /// The elements in another type: floats to integers toward zero, any number to bool as "not 0".
 let cast (dtype: ElementType) (x: Node) =
@@ -473,39 +524,49 @@ let cast (dtype: ElementType) (x: Node) =
 
 tie
     castPrimitive
-    (fun n _ g -> if n.A.DType <= ElementType.Float64 then cast n.A.DType g else null)
-    [ { Name = "mask to number"
-        Inputs = [ [ 2; 3 ], Domain.Mask ]
-        Build = fun x -> cast ElementType.Float64 x[0] } ]
+    (fun n _ g ->
+        if n.A.DType <= ElementType.Float64 then
+            cast n.A.DType g
+        else
+            null)
+    [
+        {
+            Name = "mask to number"
+            Inputs = [ [ 2; 3 ], Domain.Mask ]
+            Build = fun x -> cast ElementType.Float64 x[0]
+        }
+    ]
 
 /// The primitives of this family.
 let all =
-    [ negatePrimitive
-      addPrimitive
-      subtractPrimitive
-      multiplyPrimitive
-      dividePrimitive
-      squarePrimitive
-      reciprocalPrimitive
-      sqrtPrimitive
-      equalPrimitive
-      lessPrimitive
-      lessEqualPrimitive
-      notPrimitive
-      wherePrimitive
-      signPrimitive
-      floorPrimitive
-      absPrimitive
-      reluPrimitive
-      maximumPrimitive
-      minimumPrimitive
-      expPrimitive
-      expm1Primitive
-      logPrimitive
-      log1pPrimitive
-      tanhPrimitive
-      sigmoidPrimitive
-      sinPrimitive
-      cosPrimitive
-      powerPrimitive
-      castPrimitive ]
+    [
+        negatePrimitive
+        addPrimitive
+        subtractPrimitive
+        multiplyPrimitive
+        dividePrimitive
+        squarePrimitive
+        reciprocalPrimitive
+        sqrtPrimitive
+        equalPrimitive
+        lessPrimitive
+        lessEqualPrimitive
+        notPrimitive
+        wherePrimitive
+        signPrimitive
+        floorPrimitive
+        absPrimitive
+        reluPrimitive
+        maximumPrimitive
+        minimumPrimitive
+        expPrimitive
+        expm1Primitive
+        logPrimitive
+        log1pPrimitive
+        tanhPrimitive
+        sigmoidPrimitive
+        sinPrimitive
+        cosPrimitive
+        powerPrimitive
+        castPrimitive
+    ]

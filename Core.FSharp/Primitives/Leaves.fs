@@ -4,8 +4,7 @@ module internal Hybrid.Core.Leaves
 open System
 open Hybrid.Kernels
 
-let private leaf name : Primitive =
-    Primitive.define name Family.Leaf 0
+let private leaf name : Primitive = Primitive.define name Family.Leaf 0
 
 /// A literal of a rule: part of a plan's key, compared by bits.
 let constantPrimitive = leaf "constant"
@@ -19,7 +18,8 @@ let valuePrimitive = leaf "value"
 /// An argument of a compiled function.
 let placeholderPrimitive =
     { leaf "placeholder" with
-        IsPlaceholder = true }
+        IsPlaceholder = true
+    }
 
 let private boundary name text : Primitive =
     { Primitive.define name Family.Leaf 1 with
@@ -27,7 +27,8 @@ let private boundary name text : Primitive =
         Text = text
         Latex = text
         View = ViewRule(fun _ layout -> layout)
-        Vjp = Vjp(fun _ _ g -> g) }
+        Vjp = Vjp(fun _ _ g -> g)
+    }
 
 /// A variable that a transform differentiates by: its input's value under a new identity.
 let variablePrimitive = boundary "variable" "{0}"
@@ -40,7 +41,8 @@ let stopPrimitive =
     { boundary "stopGradient" "{0}" with
         Vjp = Vjp(fun _ _ _ -> null)
         Linear = Linearity.None
-        Kink = "treated as constant" }
+        Kink = "treated as constant"
+    }
 
 let constant (dtype: ElementType) (value: float) =
     Node.MakeLeaf(constantPrimitive, BitConverter.DoubleToInt64Bits value, null, Shape.Scalar, dtype, null, false)
@@ -61,4 +63,17 @@ let stopGradient (x: Node) =
     Node.MakeBoundary(stopPrimitive, null, x, false)
 
 /// The number of a constant or scalar.
-let number (n: Node) = BitConverter.Int64BitsToDouble n.Attribute
+let number (n: Node) =
+    BitConverter.Int64BitsToDouble n.Attribute
+
+/// The primitives of this family.
+let all =
+    [
+        constantPrimitive
+        scalarPrimitive
+        valuePrimitive
+        placeholderPrimitive
+        variablePrimitive
+        outputPrimitive
+        stopPrimitive
+    ]

@@ -12,7 +12,8 @@ let private refuse operation expected got (n: Node) advice =
 let private move name : Primitive =
     { define name Family.Move 1 with
         Linear = Linearity.Jointly
-        InPlace = false }
+        InPlace = false
+    }
 
 let private make p attributes x =
     Node.Make(p, 0L, attributes, x, null, null)
@@ -37,7 +38,13 @@ let private reshapePrimitive: Primitive =
                         "Use -1 for one length to have it computed."
 
                 shape)
-        View = ViewRule(fun n layout -> if layout.IsContiguous then Layout(n.Shape, Shapes.strides n.Shape, layout.Offset) else null) }
+        View =
+            ViewRule(fun n layout ->
+                if layout.IsContiguous then
+                    Layout(n.Shape, Shapes.strides n.Shape, layout.Offset)
+                else
+                    null)
+    }
 
 /// The same elements in row-major order under another shape; one length may be -1.
 let reshape (dimensions: int[]) (x: Node) =
@@ -65,14 +72,20 @@ let reshape (dimensions: int[]) (x: Node) =
         dimensions[unknown] <- int (x.Shape.Size / known)
 
     let shape = Shape.Of dimensions
-    if Shapes.same shape x.Shape then x else make reshapePrimitive dimensions x
+
+    if Shapes.same shape x.Shape then
+        x
+    else
+        make reshapePrimitive dimensions x
 
 tie
     reshapePrimitive
     (fun n _ g -> reshape n.A.Shape.Raw g)
-    [ sample "matrix to vector" [ [ 2; 3 ] ] (fun x -> reshape [| 6 |] x[0])
-      sample "scalar to matrix" [ [] ] (fun x -> reshape [| 1; 1 |] x[0])
-      sample "empty" [ [ 0; 3 ] ] (fun x -> reshape [| 3; 0; 2 |] x[0]) ]
+    [
+        sample "matrix to vector" [ [ 2; 3 ] ] (fun x -> reshape [| 6 |] x[0])
+        sample "scalar to matrix" [ [] ] (fun x -> reshape [| 1; 1 |] x[0])
+        sample "empty" [ [ 0; 3 ] ] (fun x -> reshape [| 3; 0; 2 |] x[0])
+    ]
 
 // ---- permute ----------------------------------------------------------------------------------------------------------
 
@@ -81,13 +94,12 @@ let private permutePrimitive: Primitive =
         Text = "permute({0})"
         Latex = @"\operatorname{permute}({0})"
         Shape = ShapeRule(fun n -> Shape(n.Attributes |> Array.map (fun axis -> n.A.Shape[axis])))
-        View =
-            ViewRule(fun n layout -> Layout(n.Shape, n.Attributes |> Array.map (fun axis -> layout.Strides[axis]), layout.Offset)) }
+        View = ViewRule(fun n layout -> Layout(n.Shape, n.Attributes |> Array.map (fun axis -> layout.Strides[axis]), layout.Offset))
+    }
 
 /// The axes in another order: axis i of the result is axis order[i] of x.
 let permute (order: int[]) (x: Node) =
-    let order =
-        order |> Array.map (Shapes.axis "permute" Context.Current.Path x.Shape)
+    let order = order |> Array.map (Shapes.axis "permute" Context.Current.Path x.Shape)
 
     if order.Length <> x.Shape.Rank || (Array.distinct order).Length <> order.Length then
         raise (
@@ -113,9 +125,11 @@ let private inverse (order: int[]) =
 tie
     permutePrimitive
     (fun n _ g -> permute (inverse n.Attributes) g)
-    [ sample "three axes" [ [ 2; 3; 4 ] ] (fun x -> permute [| 2; 0; 1 |] x[0])
-      sample "transposed matrix" [ [ 2; 3 ] ] (fun x -> permute [| 1; 0 |] x[0])
-      sample "empty" [ [ 0; 3 ] ] (fun x -> permute [| 1; 0 |] x[0]) ]
+    [
+        sample "three axes" [ [ 2; 3; 4 ] ] (fun x -> permute [| 2; 0; 1 |] x[0])
+        sample "transposed matrix" [ [ 2; 3 ] ] (fun x -> permute [| 1; 0 |] x[0])
+        sample "empty" [ [ 0; 3 ] ] (fun x -> permute [| 1; 0 |] x[0])
+    ]
 
 /// The last two axes exchanged.
 let transpose (x: Node) =
@@ -163,7 +177,8 @@ let private sumPrimitive: Primitive =
         Text = "sum({0})"
         Latex = @"\sum {0}"
         Shape = reducedShape
-        Lower = reduction (fun (t, y, x, outer, reduce, inner, pool) -> Reductions.Sum(t, y, x, outer, reduce, inner, pool)) }
+        Lower = reduction (fun (t, y, x, outer, reduce, inner, pool) -> Reductions.Sum(t, y, x, outer, reduce, inner, pool))
+    }
 
 let private broadcastPrimitive: Primitive =
     { move "broadcastTo" with
@@ -173,7 +188,10 @@ let private broadcastPrimitive: Primitive =
             ShapeRule(fun n ->
                 let shape = Shape n.Attributes
 
-                if not (Object.ReferenceEquals(Shapes.broadcast n.A.Shape shape, null)) && Shapes.same (Shapes.broadcast n.A.Shape shape) shape then
+                if
+                    not (Object.ReferenceEquals(Shapes.broadcast n.A.Shape shape, null))
+                    && Shapes.same (Shapes.broadcast n.A.Shape shape) shape
+                then
                     shape
                 else
                     refuse
@@ -193,7 +211,8 @@ let private broadcastPrimitive: Primitive =
                         else
                             layout.Strides[i - lead])
 
-                Layout(n.Shape, strides, layout.Offset)) }
+                Layout(n.Shape, strides, layout.Offset))
+    }
 
 /// The tensor repeated along new leading axes and along axes of length 1.
 let broadcastTo (shape: Shape) (x: Node) =
@@ -244,7 +263,8 @@ let checkAxes operation (axes: int[]) (x: Node) =
 
 /// The shape with the given axes set to length 1, for reductions that keep them.
 let keptShape (axes: int[]) (shape: Shape) =
-    shape.ToArray() |> Array.mapi (fun i d -> if Array.contains i axes then 1 else d)
+    shape.ToArray()
+    |> Array.mapi (fun i d -> if Array.contains i axes then 1 else d)
 
 /// The sum over the given axes (indices), which leave the shape.
 let sum (axes: int[]) (x: Node) = reduceAxes sumPrimitive axes x
@@ -257,9 +277,11 @@ let sumTo (shape: Shape) (x: Node) =
         let lead = x.Shape.Rank - shape.Rank
 
         let axes =
-            [| for i in 0 .. x.Shape.Rank - 1 do
-                   if i < lead || shape[i - lead] <> x.Shape[i] then
-                       i |]
+            [|
+                for i in 0 .. x.Shape.Rank - 1 do
+                    if i < lead || shape[i - lead] <> x.Shape[i] then
+                        i
+            |]
 
         sum axes x |> reshape shape.Raw
 
@@ -271,19 +293,23 @@ let expandLike (n: Node) (reduced: Node) =
 tie
     sumPrimitive
     (fun n _ g -> expandLike n g)
-    [ sample "all" [ [ 2; 3 ] ] (fun x -> sum [| 0; 1 |] x[0])
-      sample "rows" [ [ 3; 4 ] ] (fun x -> sum [| 1 |] x[0])
-      sample "columns" [ [ 3; 4 ] ] (fun x -> sum [| 0 |] x[0])
-      sample "outer axes" [ [ 2; 3; 4 ] ] (fun x -> sum [| 0; 2 |] x[0])
-      sample "empty" [ [ 0; 3 ] ] (fun x -> sum [| 0 |] x[0]) ]
+    [
+        sample "all" [ [ 2; 3 ] ] (fun x -> sum [| 0; 1 |] x[0])
+        sample "rows" [ [ 3; 4 ] ] (fun x -> sum [| 1 |] x[0])
+        sample "columns" [ [ 3; 4 ] ] (fun x -> sum [| 0 |] x[0])
+        sample "outer axes" [ [ 2; 3; 4 ] ] (fun x -> sum [| 0; 2 |] x[0])
+        sample "empty" [ [ 0; 3 ] ] (fun x -> sum [| 0 |] x[0])
+    ]
 
 tie
     broadcastPrimitive
     (fun n _ g -> sumTo n.A.Shape g)
-    [ sample "scalar" [ [] ] (fun x -> broadcastTo (Shape [| 2; 3 |]) x[0])
-      sample "row" [ [ 3 ] ] (fun x -> broadcastTo (Shape [| 2; 3 |]) x[0])
-      sample "column" [ [ 2; 1 ] ] (fun x -> broadcastTo (Shape [| 2; 3 |]) x[0])
-      sample "to empty" [ [ 1; 3 ] ] (fun x -> broadcastTo (Shape [| 0; 3 |]) x[0]) ]
+    [
+        sample "scalar" [ [] ] (fun x -> broadcastTo (Shape [| 2; 3 |]) x[0])
+        sample "row" [ [ 3 ] ] (fun x -> broadcastTo (Shape [| 2; 3 |]) x[0])
+        sample "column" [ [ 2; 1 ] ] (fun x -> broadcastTo (Shape [| 2; 3 |]) x[0])
+        sample "to empty" [ [ 1; 3 ] ] (fun x -> broadcastTo (Shape [| 0; 3 |]) x[0])
+    ]
 
 // ---- slice, flip and pad ----------------------------------------------------------------------------------------------
 
@@ -300,7 +326,8 @@ let private slicePrimitive: Primitive =
                 for i in 0 .. n.Shape.Rank - 1 do
                     offset <- offset + int64 n.Attributes[3 * i] * layout.Strides[i]
 
-                Layout(n.Shape, Array.init n.Shape.Rank (fun i -> layout.Strides[i] * int64 n.Attributes[3 * i + 2]), offset)) }
+                Layout(n.Shape, Array.init n.Shape.Rank (fun i -> layout.Strides[i] * int64 n.Attributes[3 * i + 2]), offset))
+    }
 
 let private padPrimitive: Primitive =
     { move "pad" with
@@ -327,7 +354,8 @@ let private padPrimitive: Primitive =
 
                 Kernel(fun o ->
                     Elementwise.Fill(dtype, o.Output, size, 0.0, o.Pool)
-                    Elementwise.Copy(dtype, space, o.Output + offset, o.Inputs[0], o.Pool))) }
+                    Elementwise.Copy(dtype, space, o.Output + offset, o.Inputs[0], o.Pool)))
+    }
 
 /// Every `step`-th element of each axis, `length` of them from `start` on; three numbers an axis, already checked.
 let slice (ranges: int[]) (x: Node) =
@@ -341,20 +369,25 @@ let pad (ranges: int[]) (x: Node) = make padPrimitive ranges x
 
 // The same start and step, with the lengths of the node's input: what turns a slice into its transpose, and back.
 let private transposedRanges (n: Node) =
-    n.Attributes |> Array.mapi (fun i v -> if i % 3 = 1 then n.A.Shape[i / 3] else v)
+    n.Attributes
+    |> Array.mapi (fun i v -> if i % 3 = 1 then n.A.Shape[i / 3] else v)
 
 tie
     slicePrimitive
     (fun n _ g -> pad (transposedRanges n) g)
-    [ sample "part of a matrix" [ [ 4; 5 ] ] (fun x -> slice [| 1; 2; 1; 0; 3; 2 |] x[0])
-      sample "nothing" [ [ 4 ] ] (fun x -> slice [| 2; 0; 1 |] x[0]) ]
+    [
+        sample "part of a matrix" [ [ 4; 5 ] ] (fun x -> slice [| 1; 2; 1; 0; 3; 2 |] x[0])
+        sample "nothing" [ [ 4 ] ] (fun x -> slice [| 2; 0; 1 |] x[0])
+    ]
 
 tie
     padPrimitive
     (fun n _ g -> slice (transposedRanges n) g)
-    [ sample "around a matrix" [ [ 2; 3 ] ] (fun x -> pad [| 1; 4; 1; 2; 5; 1 |] x[0])
-      sample "between elements" [ [ 3 ] ] (fun x -> pad [| 1; 7; 2 |] x[0])
-      sample "empty" [ [ 0 ] ] (fun x -> pad [| 1; 2; 1 |] x[0]) ]
+    [
+        sample "around a matrix" [ [ 2; 3 ] ] (fun x -> pad [| 1; 4; 1; 2; 5; 1 |] x[0])
+        sample "between elements" [ [ 3 ] ] (fun x -> pad [| 1; 7; 2 |] x[0])
+        sample "empty" [ [ 0 ] ] (fun x -> pad [| 1; 2; 1 |] x[0])
+    ]
 
 let private flipPrimitive: Primitive =
     { move "flip" with
@@ -365,7 +398,8 @@ let private flipPrimitive: Primitive =
                 let axis = int n.Attribute
                 let strides = Array.copy layout.Strides
                 strides[axis] <- -strides[axis]
-                Layout(n.Shape, strides, layout.Offset + layout.Strides[axis] * int64 (max 0 (n.Shape[axis] - 1)))) }
+                Layout(n.Shape, strides, layout.Offset + layout.Strides[axis] * int64 (max 0 (n.Shape[axis] - 1))))
+    }
 
 /// The elements of one axis in reverse order.
 let flip (axis: int) (x: Node) =
@@ -375,8 +409,10 @@ let flip (axis: int) (x: Node) =
 tie
     flipPrimitive
     (fun n _ g -> flip (int n.Attribute) g)
-    [ sample "columns" [ [ 2; 3 ] ] (fun x -> flip 1 x[0])
-      sample "empty" [ [ 0 ] ] (fun x -> flip 0 x[0]) ]
+    [
+        sample "columns" [ [ 2; 3 ] ] (fun x -> flip 1 x[0])
+        sample "empty" [ [ 0 ] ] (fun x -> flip 0 x[0])
+    ]
 
 // ---- concat -----------------------------------------------------------------------------------------------------------
 
@@ -441,7 +477,8 @@ let private concatPrimitive: Primitive =
                 Kernel(fun o ->
                     for i in 0 .. parts.Length - 1 do
                         let struct (space, offset) = parts[i]
-                        Elementwise.Copy(dtype, space, o.Output + offset, o.Inputs[i], o.Pool))) }
+                        Elementwise.Copy(dtype, space, o.Output + offset, o.Inputs[i], o.Pool)))
+    }
 
 /// The tensors one after another along an axis.
 let concat (axis: int) (inputs: Node[]) =
@@ -460,22 +497,32 @@ let private concatPart (n: Node) (i: int) (g: Node) =
     let axis = int n.Attribute
     let part = n.Input(i).Shape
     let start = Seq.sum (seq { for j in 0 .. i - 1 -> n.Input(j).Shape[axis] })
-    slice [| for a in 0 .. part.Rank - 1 do yield! [ (if a = axis then start else 0); part[a]; 1 ] |] g
+
+    slice
+        [|
+            for a in 0 .. part.Rank - 1 do
+                yield! [ (if a = axis then start else 0); part[a]; 1 ]
+        |]
+        g
 
 tie
     concatPrimitive
     concatPart
-    [ sample "rows" [ [ 2; 3 ]; [ 1; 3 ] ] (fun x -> concat 0 x)
-      sample "columns of three" [ [ 2; 1 ]; [ 2; 0 ]; [ 2; 2 ] ] (fun x -> concat 1 x)
-      sample "the same tensor twice" [ [ 3 ] ] (fun x -> concat 0 [| x[0]; x[0] |]) ]
+    [
+        sample "rows" [ [ 2; 3 ]; [ 1; 3 ] ] (fun x -> concat 0 x)
+        sample "columns of three" [ [ 2; 1 ]; [ 2; 0 ]; [ 2; 2 ] ] (fun x -> concat 1 x)
+        sample "the same tensor twice" [ [ 3 ] ] (fun x -> concat 0 [| x[0]; x[0] |])
+    ]
 
 /// The primitives of this family.
 let all =
-    [ reshapePrimitive
-      permutePrimitive
-      sumPrimitive
-      broadcastPrimitive
-      slicePrimitive
-      padPrimitive
-      flipPrimitive
-      concatPrimitive ]
+    [
+        reshapePrimitive
+        permutePrimitive
+        sumPrimitive
+        broadcastPrimitive
+        slicePrimitive
+        padPrimitive
+        flipPrimitive
+        concatPrimitive
+    ]
