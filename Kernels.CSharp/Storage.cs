@@ -16,6 +16,7 @@ public sealed class Storage
     public const int Alignment = 64;
 
     private readonly byte[] memory;
+    private readonly int offset;
 
     /// <summary>Takes a block of the given size.</summary>
     /// <param name="bytes">Size in bytes, from 0 to about 2^31.</param>
@@ -28,6 +29,7 @@ public sealed class Storage
         memory = GC.AllocateUninitializedArray<byte>((int)bytes + Alignment, pinned: true);
         nint start = (nint)Unsafe.AsPointer(ref memory[0]);
         Pointer = (start + Alignment - 1) & ~(nint)(Alignment - 1);
+        offset = (int)(Pointer - start);
     }
 
     /// <summary>Address of the first byte, a multiple of <see cref="Alignment"/>; it never moves.</summary>
@@ -35,6 +37,9 @@ public sealed class Storage
 
     /// <summary>Usable size in bytes, as asked for.</summary>
     public long Bytes { get; }
+
+    /// <summary>The bytes, for host code to read and write.</summary>
+    public Span<byte> Span => memory.AsSpan(offset, (int)Bytes);
 
     /// <summary>Sets every byte to zero.</summary>
     public void Clear() => Array.Clear(memory);
