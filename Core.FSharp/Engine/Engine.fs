@@ -55,6 +55,7 @@ type internal Executor(pool: WorkerPool) =
     let mutable arena = Storage 0L
     let mutable pointers: nativeint[] = [||]
     let mutable scalars = Storage 0L
+    let mutable held: Value[] = [||]
     let operands = Operands pool
 
     member _.ArenaBytes = arena.Bytes
@@ -69,6 +70,9 @@ type internal Executor(pool: WorkerPool) =
         if scalars.Bytes < int64 plan.Places.Length * 64L then
             scalars <- Storage(int64 plan.Places.Length * 128L)
 
+        if held.Length < plan.Places.Length then
+            held <- Array.zeroCreate (2 * plan.Places.Length)
+
     member private _.Write(scalar: Node, address: nativeint) =
         Hybrid.Kernels.Elementwise.Fill(scalar.DType, address, 1L, Leaves.number scalar, WorkerPool.Serial)
 
@@ -80,7 +84,9 @@ type internal Executor(pool: WorkerPool) =
         for i in 0 .. places.Length - 1 do
             pointers[i] <-
                 match places[i] with
-                | Leaf position -> (leaf.Invoke position).Pointer
+                | Leaf position ->
+                    held[i] <- leaf.Invoke position
+                    held[i].Pointer
                 | Scalar position ->
                     let address = scalars.Pointer + nativeint (64 * i)
                     this.Write(scalar.Invoke position, address)
@@ -107,6 +113,11 @@ type internal Executor(pool: WorkerPool) =
 
             if not (isNull check) then
                 check.Invoke(step, operands.Output)
+
+        // An address alone keeps nothing alive, and a cell may have let go of a value meanwhile.
+        GC.KeepAlive held
+        GC.KeepAlive results
+        Array.Clear held
 
 /// A refusal from inside of a kernel, with the step that it came from; the engine adds the layer path of the graph at hand.
 and internal StepFault(step: Step, fault: HybridException) =

@@ -41,14 +41,14 @@ let private matmulPrimitive: Primitive =
                             inner,
                             o.Inputs[0],
                             a.Step,
+                            a.BatchStep,
                             o.Inputs[1],
                             b.Step,
+                            b.BatchStep,
                             o.Output,
                             max 1L step,
-                            batch,
-                            a.BatchStep,
-                            b.BatchStep,
                             batchStep,
+                            batch,
                             o.Pool
                         )))
     }

@@ -54,11 +54,11 @@ let private normalisation name text latex (run: ElementType * nativeint * native
 
 let private softmaxPrimitive =
     normalisation "softmax" "softmax({0})" @"\operatorname{softmax}({0})" (fun (t, y, x, rows, columns, pool) ->
-        Softmax.Forward(t, y, x, rows, columns, pool))
+        Softmax.Run(t, y, x, rows, columns, pool))
 
 let private logSoftmaxPrimitive =
     normalisation "logSoftmax" "logSoftmax({0})" @"\log\operatorname{softmax}({0})" (fun (t, y, x, rows, columns, pool) ->
-        Softmax.LogForward(t, y, x, rows, columns, pool))
+        Softmax.LogSoftmax(t, y, x, rows, columns, pool))
 
 /// exp(x) divided by its sum along an axis; stable for x of any size.
 let softmax (axis: int) (x: Node) = overAxis softmaxPrimitive axis x
