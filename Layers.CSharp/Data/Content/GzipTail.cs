@@ -1,0 +1,50 @@
+namespace Hybrid.Layers.Data;
+
+/// <summary>
+/// Hands a compressed file to the decompressor, the last bytes one by one: the decompressor reads ahead otherwise, and
+/// nobody could tell whether the eight bytes of the trailer are all that follows. Also notes whether it asked for more
+/// than there is, which it does only if its data are cut off.
+/// </summary>
+internal sealed class GzipTail(Stream file) : Stream
+{
+    /// <summary>More than the trailer has, so that what ends before the tail has too much after it.</summary>
+    private const int TailLength = 16;
+
+    /// <summary>Whether more was asked for than there is.</summary>
+    public bool RanOut { get; private set; }
+
+    /// <summary>How many bytes have not been handed out.</summary>
+    public long Left => file.Length - file.Position;
+
+    public override bool CanRead => true;
+
+    public override bool CanSeek => false;
+
+    public override bool CanWrite => false;
+
+    public override long Length => throw new NotSupportedException();
+
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
+
+    public override int Read(Span<byte> buffer)
+    {
+        var whole = Math.Max(1, Left - TailLength);
+        var got = file.Read(buffer[..(int)Math.Min(buffer.Length, whole)]);
+        RanOut |= got == 0 && buffer.Length > 0;
+        return got;
+    }
+
+    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+    public override void Flush() => throw new NotSupportedException();
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+}
