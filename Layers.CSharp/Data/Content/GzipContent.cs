@@ -71,7 +71,7 @@ internal sealed class GzipContent : Content
 
     private void CheckEnd()
     {
-        if (compressed.RanOut || compressed.Left < TrailerLength)
+        if (compressed.Left < TrailerLength)
             throw Wrong("a whole gzip file", $"the end of the file after {DataPlace.Number(stream.Length)} bytes", Advice.CutOff);
         if (compressed.Left > TrailerLength)
         {

@@ -2,16 +2,12 @@ namespace Hybrid.Layers.Data;
 
 /// <summary>
 /// Hands a compressed file to the decompressor, the last bytes one by one: the decompressor reads ahead otherwise, and
-/// nobody could tell whether the eight bytes of the trailer are all that follows. Also notes whether it asked for more
-/// than there is, which it does only if its data are cut off.
+/// nobody could tell whether the eight bytes of the trailer are all that follows. Data that are cut off leave nothing.
 /// </summary>
 internal sealed class GzipTail(Stream file) : Stream
 {
     /// <summary>More than the trailer has, so that what ends before the tail has too much after it.</summary>
     private const int TailLength = 16;
-
-    /// <summary>Whether more was asked for than there is.</summary>
-    public bool RanOut { get; private set; }
 
     /// <summary>How many bytes have not been handed out.</summary>
     public long Left => file.Length - file.Position;
@@ -33,9 +29,7 @@ internal sealed class GzipTail(Stream file) : Stream
     public override int Read(Span<byte> buffer)
     {
         var whole = Math.Max(1, Left - TailLength);
-        var got = file.Read(buffer[..(int)Math.Min(buffer.Length, whole)]);
-        RanOut |= got == 0 && buffer.Length > 0;
-        return got;
+        return file.Read(buffer[..(int)Math.Min(buffer.Length, whole)]);
     }
 
     public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));

@@ -59,6 +59,16 @@ public sealed class DigitsTests
     [Fact]
     public void There_are_enough_cases() => Assert.True(Table.Length >= 15);
 
+    [Fact]
+    public void Refuses_to_read_without_end()
+    {
+        var error = Assert.Throws<DataException>(() => DigitsCsv.Parse(DataSamples.Gzip(new byte[1 << 26]), File));
+        Assert.Equal(
+            $"{File}: expected fewer than 67,108,864 bytes of digits, got more (uncompressed offset 67,108,864). Check what was fetched.",
+            error.Message
+        );
+    }
+
     [Theory]
     [InlineData("\n")]
     [InlineData("\r\n")]

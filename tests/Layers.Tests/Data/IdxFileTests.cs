@@ -37,7 +37,7 @@ public sealed class IdxFileTests
     public void Reads_every_optional_part_of_a_gzip_header(byte flags)
     {
         var plain = Gzip(SmallIdx());
-        byte[] extra = (flags & 0x04) != 0 ? [3, 0, 9, 0, 9] : [];
+        byte[] extra = (flags & 0x04) != 0 ? [0x2C, 1, .. new byte[300]] : [];
         byte[] name = (flags & 0x08) != 0 ? [.. "name"u8, 0] : [];
         byte[] comment = (flags & 0x10) != 0 ? [0] : [];
         byte[] headerChecksum = (flags & 0x02) != 0 ? [1, 2] : [];
@@ -78,6 +78,15 @@ public sealed class IdxFileTests
         byte[] bytes = Idx(8, 1, [(uint)count], Noise(count, count));
         Assert.Equal(bytes, IdxFile.Parse(Gzip(bytes), "t.gz").ToBytes());
         Assert.Equal(bytes, IdxFile.Parse(bytes, "t.idx").ToBytes());
+    }
+
+    [Fact]
+    public void Reads_what_compresses_as_well_as_anything_can()
+    {
+        var bytes = Idx(8, 1, [20_000_000], new byte[20_000_000]);
+        var packed = Gzip(bytes);
+        Assert.InRange(bytes.Length / (double)packed.Length, 1000, 1032);
+        Assert.Equal(20_000_000, Assert.Single(IdxFile.Parse(packed, "t.gz").Dimensions));
     }
 
     [Fact]
