@@ -281,6 +281,9 @@ let private bcePrimitive: Primitive =
 /// PyTorch's are. Values outside of [0, 1] are refused at evaluation.
 let bce (p: Node) (t: Node) = broadcasting bcePrimitive p t
 
+// PyTorch's 1e-12 is a float32, also where it meets float64.
+let private smallest = float 1e-12f
+
 let private clipped (x: Node) =
     maximum x (Leaves.constant x.DType -100.0)
 
@@ -291,7 +294,7 @@ tie
 
         if i = 0 then
             let spread = mul p (sub (one n.DType) p)
-            mul g (div (sub p t) (maximum spread (Leaves.constant n.DType 1e-12)))
+            mul g (div (sub p t) (maximum spread (Leaves.constant n.DType smallest)))
         else
             mul g (sub (clipped (log1p (neg p))) (clipped (log p))))
     [
