@@ -136,6 +136,16 @@ type internal Context private () =
         | null -> ""
         | s -> s.Path
 
+/// Recording, for what must record whatever mode is around it.
+module internal Recording =
+    let On () : IDisposable =
+        let context = Context.Current
+        let before = context.Recording
+        context.Recording <- true
+
+        { new IDisposable with
+            member _.Dispose() = context.Recording <- before }
+
 /// An element of an immutable computation graph: a primitive applied to inputs, with its attributes, shape and element type,
 /// which are inferred and checked when it is made. Nodes compare by reference. What changes afterwards is only what is known
 /// of its value: evaluation fills it in, and may release the inputs once nothing can need them.
@@ -156,6 +166,8 @@ type Node =
     val mutable private value: Value
     /// Leaf data, or the Call of an output, or why the inputs were released.
     val mutable internal Payload: obj
+    /// Keeps alive what the evaluation that made the value has to release later.
+    val mutable internal Keeper: obj
     /// Serial number of the oldest node that evaluating this one would have to run.
     val mutable internal Since: int64
     /// Valid during one walk only, under the lock of `Walk`.
@@ -178,6 +190,7 @@ type Node =
             symbolic = false
             value = null
             Payload = payload
+            Keeper = null
             Since = 0L
             Mark = 0
             Position = 0
@@ -244,6 +257,7 @@ type Node =
     /// Forgets how the value was computed, so that a handle to it does not hold a whole step's memory.
     member internal this.Release(reason: obj) =
         this.Payload <- reason
+        this.Keeper <- null
         this.a <- null
         this.b <- null
         this.c <- null
@@ -288,6 +302,28 @@ type Node =
             Node(primitive, attribute, attributes, null, context.Scope, null, null, null, inputs)
 
         node.Infer(context, false)
+        node
+
+    /// The same operation on other inputs, for a plan's copy of a graph; known to fit, and of no consequence to any thread.
+    static member internal Remake(original: Node, inputs: Node[]) =
+        let at i = if i < inputs.Length then inputs[i] else null
+        let many = not (isNull original.rest)
+
+        let node =
+            Node(
+                original.primitive,
+                original.attribute,
+                original.attributes,
+                null,
+                null,
+                (if many then null else at 0),
+                (if many then null else at 1),
+                (if many then null else at 2),
+                (if many then inputs else null)
+            )
+
+        node.shape <- original.shape
+        node.dtype <- original.dtype
         node
 
     /// A node with data of its own: shape and type are given, the value if it is known.

@@ -4,6 +4,12 @@ open System
 open System.Runtime.InteropServices
 open Hybrid.Kernels
 
+/// Numbers as text, the same in every culture.
+module internal Numbers =
+    /// The shortest text that reads back as the same number.
+    let text (x: float) =
+        x.ToString("R", System.Globalization.CultureInfo.InvariantCulture)
+
 /// An evaluated tensor: a block of memory, read row-major, that is never written again once an expression can see it.
 [<Sealed; AllowNullLiteral>]
 type Value internal (storage: Storage, shape: Shape, dtype: ElementType) =

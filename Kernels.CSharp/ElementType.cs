@@ -18,3 +18,19 @@ public enum ElementType : byte
     /// <summary>Truth value, 1 byte, 0 or 1: masks.</summary>
     Bool,
 }
+
+/// <summary>Facts about element types.</summary>
+public static class ElementTypes
+{
+    /// <summary>Bytes taken by one element: 4 (Float32, Int32), 8 (Float64) or 1 (UInt8, Bool).</summary>
+    /// <param name="type">The element type.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The value is none of the enumeration's.</exception>
+    public static int Size(this ElementType type) =>
+        type switch
+        {
+            ElementType.Float32 or ElementType.Int32 => 4,
+            ElementType.Float64 => 8,
+            ElementType.UInt8 or ElementType.Bool => 1,
+            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Unknown element type."),
+        };
+}

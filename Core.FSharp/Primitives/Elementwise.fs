@@ -209,7 +209,7 @@ let square x = unary squarePrimitive x
 tie squarePrimitive (fun n _ g -> mul g (scale 2.0 n.A)) (onOne "square" Domain.Any square)
 
 let private reciprocalPrimitive =
-    unaryRecord "reciprocal" UnaryOp.Reciprocal "1 / {0}" @"\frac{1}{{0}}" output
+    unaryRecord "reciprocal" UnaryOp.Reciprocal "1 / {0}" @"\frac1{{0}}" output
 
 /// 1 / x.
 let reciprocal x = unary reciprocalPrimitive x
@@ -533,11 +533,19 @@ tie
         else
             null)
     [
-        {
-            Name = "mask to number"
-            Inputs = [ [ 2; 3 ], Domain.Mask ]
-            Build = fun x -> cast ElementType.Float64 x[0]
-        }
+        for name, shape, domain, target in
+            [
+                "mask to number", [ 2; 3 ], Domain.Mask, ElementType.Float64
+                "float64 to float32", [ 2; 3 ], Domain.Any, ElementType.Float32
+                "a scalar to float32", [], Domain.Any, ElementType.Float32
+                "number to integer", [ 4 ], Domain.Any, ElementType.Int32
+                "integer to number", [ 4 ], Domain.Index, ElementType.Float64
+            ] ->
+            {
+                Name = name
+                Inputs = [ shape, domain ]
+                Build = fun x -> cast target x[0]
+            }
     ]
 
 /// The primitives of this family.

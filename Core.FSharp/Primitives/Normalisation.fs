@@ -54,11 +54,11 @@ let private normalisation name text latex (run: ElementType * nativeint * native
 
 let private softmaxPrimitive =
     normalisation "softmax" "softmax({0})" @"\operatorname{softmax}({0})" (fun (t, y, x, rows, columns, pool) ->
-        Softmax.Forward(t, y, x, rows, columns, pool))
+        Softmax.Run(t, y, x, rows, columns, pool))
 
 let private logSoftmaxPrimitive =
     normalisation "logSoftmax" "logSoftmax({0})" @"\log\operatorname{softmax}({0})" (fun (t, y, x, rows, columns, pool) ->
-        Softmax.LogForward(t, y, x, rows, columns, pool))
+        Softmax.LogSoftmax(t, y, x, rows, columns, pool))
 
 /// exp(x) divided by its sum along an axis; stable for x of any size.
 let softmax (axis: int) (x: Node) = overAxis softmaxPrimitive axis x
@@ -135,11 +135,11 @@ let private crossEntropyPrimitive: Primitive =
         Lower =
             Lowering(fun n _ ->
                 let dtype, rows, classes = n.DType, rows n.A, classes n.A
-                let shape, scope = n.B.Shape, n.Scope
+                let shape = n.B.Shape
 
                 Kernel(fun o ->
                     Softmax.CrossEntropy(dtype, o.Output, o.Inputs[0], o.Inputs[1], rows, classes, o.Pool)
-                    |> Selection.checkPosition "crossEntropy" "labels" classes shape scope labelAdvice o.Inputs[1]))
+                    |> Selection.checkPosition "crossEntropy" "labels" classes shape labelAdvice o.Inputs[1]))
     }
 
 let private crossEntropyGradientPrimitive: Primitive =
@@ -174,11 +174,11 @@ let private crossEntropyGradientPrimitive: Primitive =
         Lower =
             Lowering(fun n _ ->
                 let dtype, rows, classes = n.DType, rows n.B, classes n.B
-                let shape, scope = n.C.Shape, n.Scope
+                let shape = n.C.Shape
 
                 Kernel(fun o ->
                     Softmax.CrossEntropyGradient(dtype, o.Output, o.Inputs[1], o.Inputs[2], o.Inputs[0], rows, classes, o.Pool)
-                    |> Selection.checkPosition "crossEntropyGradient" "labels" classes shape scope labelAdvice o.Inputs[2]))
+                    |> Selection.checkPosition "crossEntropyGradient" "labels" classes shape labelAdvice o.Inputs[2]))
     }
 
 /// -log softmax(logits)[label] for each row: logits [..., classes], integer labels [...] to losses [...].
@@ -260,16 +260,14 @@ let private bcePrimitive: Primitive =
         Kink = "logarithms are held at -100 or more, p (1 - p) at 1e-12 or more"
         Lower =
             Lowering(fun n inputs ->
-                let dtype, shape, scope, space =
-                    n.DType, n.Shape, n.Scope, Lower.space n.Shape inputs
+                let dtype, shape, space = n.DType, n.Shape, Lower.space n.Shape inputs
 
                 let check (what: string) advice memory =
                     let bad = Elementwise.FirstOutside(dtype, memory, shape.Size, 0.0, 1.0)
 
                     if bad >= 0L then
-                        let path = if isNull scope then "" else scope.Path
                         let got = $"{number dtype (read dtype memory bad)}{Shapes.place shape bad}"
-                        raise (ValueException("bce", $"{what} from 0 to 1", got, path, advice))
+                        raise (ValueException("bce", $"{what} from 0 to 1", got, "", advice))
 
                 Kernel(fun o ->
                     check "probabilities" "Apply sigmoid first, or use bceWithLogits." o.Inputs[0]

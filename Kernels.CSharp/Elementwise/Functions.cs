@@ -1,0 +1,298 @@
+using System.Runtime.CompilerServices;
+
+namespace Hybrid.Kernels;
+
+/// <summary>A function of one register.</summary>
+internal interface IUnaryFunction<T>
+    where T : unmanaged
+{
+    static abstract V Invoke<S, V>(V x)
+        where S : ISimd<V, T>
+        where V : unmanaged;
+}
+
+/// <summary>A function of two registers; a comparison returns a mask.</summary>
+internal interface IBinaryFunction<T>
+    where T : unmanaged
+{
+    static abstract V Invoke<S, V>(V a, V b)
+        where S : ISimd<V, T>
+        where V : unmanaged;
+}
+
+internal readonly struct NegateFunction<T> : IUnaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V x)
+        where S : ISimd<V, T>
+        where V : unmanaged => S.Negate(x);
+}
+
+internal readonly struct AbsFunction<T> : IUnaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V x)
+        where S : ISimd<V, T>
+        where V : unmanaged => typeof(T) == typeof(int) ? S.Select(S.Less(x, S.Zero), S.Negate(x), x) : VectorMath.Abs<S, V, T>(x);
+}
+
+internal readonly struct SignFunction<T> : IUnaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V x)
+        where S : ISimd<V, T>
+        where V : unmanaged => S.Select(S.Less(S.Zero, x), S.Const(1.0), S.Select(S.Less(x, S.Zero), S.Const(-1.0), x));
+}
+
+internal readonly struct ExpFunction<T> : IUnaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V x)
+        where S : ISimd<V, T>
+        where V : unmanaged => VectorMath.Exp<S, V, T>(x);
+}
+
+internal readonly struct LogFunction<T> : IUnaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V x)
+        where S : ISimd<V, T>
+        where V : unmanaged => VectorMath.Log<S, V, T>(x);
+}
+
+internal readonly struct Log1pFunction<T> : IUnaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V x)
+        where S : ISimd<V, T>
+        where V : unmanaged => VectorMath.Log1p<S, V, T>(x);
+}
+
+internal readonly struct Expm1Function<T> : IUnaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V x)
+        where S : ISimd<V, T>
+        where V : unmanaged => VectorMath.Expm1<S, V, T>(x);
+}
+
+internal readonly struct SqrtFunction<T> : IUnaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V x)
+        where S : ISimd<V, T>
+        where V : unmanaged => S.Sqrt(x);
+}
+
+internal readonly struct ReciprocalFunction<T> : IUnaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V x)
+        where S : ISimd<V, T>
+        where V : unmanaged => S.Div(S.Const(1.0), x);
+}
+
+internal readonly struct SinFunction<T> : IUnaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V x)
+        where S : ISimd<V, T>
+        where V : unmanaged => LaneMath.Sin<S, V, T>(x);
+}
+
+internal readonly struct CosFunction<T> : IUnaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V x)
+        where S : ISimd<V, T>
+        where V : unmanaged => LaneMath.Cos<S, V, T>(x);
+}
+
+internal readonly struct TanhFunction<T> : IUnaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V x)
+        where S : ISimd<V, T>
+        where V : unmanaged => VectorMath.Tanh<S, V, T>(x);
+}
+
+internal readonly struct SigmoidFunction<T> : IUnaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V x)
+        where S : ISimd<V, T>
+        where V : unmanaged => VectorMath.Sigmoid<S, V, T>(x);
+}
+
+internal readonly struct ReluFunction<T> : IUnaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V x)
+        where S : ISimd<V, T>
+        where V : unmanaged => S.Select(S.LessEqual(x, S.Zero), S.Zero, x);
+}
+
+internal readonly struct FloorFunction<T> : IUnaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V x)
+        where S : ISimd<V, T>
+        where V : unmanaged => S.Floor(x);
+}
+
+internal readonly struct SquareFunction<T> : IUnaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V x)
+        where S : ISimd<V, T>
+        where V : unmanaged => S.Mul(x, x);
+}
+
+internal readonly struct NotFunction<T> : IUnaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V x)
+        where S : ISimd<V, T>
+        where V : unmanaged => S.Xor(x, S.Const(1.0));
+}
+
+internal readonly struct AddFunction<T> : IBinaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V a, V b)
+        where S : ISimd<V, T>
+        where V : unmanaged => S.Add(a, b);
+}
+
+internal readonly struct SubtractFunction<T> : IBinaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V a, V b)
+        where S : ISimd<V, T>
+        where V : unmanaged => S.Sub(a, b);
+}
+
+internal readonly struct MultiplyFunction<T> : IBinaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V a, V b)
+        where S : ISimd<V, T>
+        where V : unmanaged => S.Mul(a, b);
+}
+
+internal readonly struct DivideFunction<T> : IBinaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V a, V b)
+        where S : ISimd<V, T>
+        where V : unmanaged => S.Div(a, b);
+}
+
+internal readonly struct PowerFunction<T> : IBinaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V a, V b)
+        where S : ISimd<V, T>
+        where V : unmanaged => LaneMath.Power<S, V, T>(a, b);
+}
+
+internal readonly struct MaximumFunction<T> : IBinaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V a, V b)
+        where S : ISimd<V, T>
+        where V : unmanaged => VectorMath.Max<S, V, T>(a, b);
+}
+
+internal readonly struct MinimumFunction<T> : IBinaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V a, V b)
+        where S : ISimd<V, T>
+        where V : unmanaged => VectorMath.Min<S, V, T>(a, b);
+}
+
+internal readonly struct AndFunction<T> : IBinaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V a, V b)
+        where S : ISimd<V, T>
+        where V : unmanaged => S.And(a, b);
+}
+
+internal readonly struct OrFunction<T> : IBinaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V a, V b)
+        where S : ISimd<V, T>
+        where V : unmanaged => S.Or(a, b);
+}
+
+internal readonly struct EqualFunction<T> : IBinaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V a, V b)
+        where S : ISimd<V, T>
+        where V : unmanaged => S.Equal(a, b);
+}
+
+internal readonly struct LessFunction<T> : IBinaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V a, V b)
+        where S : ISimd<V, T>
+        where V : unmanaged => S.Less(a, b);
+}
+
+internal readonly struct LessEqualFunction<T> : IBinaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V a, V b)
+        where S : ISimd<V, T>
+        where V : unmanaged => S.LessEqual(a, b);
+}
+
+/// <summary>-(t max(log p, -100) + (1 - t) max(log(1 - p), -100)), with log(1 - p) as log1p(-p).</summary>
+internal readonly struct BceFunction<T> : IBinaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V p, V t)
+        where S : ISimd<V, T>
+        where V : unmanaged
+    {
+        V floor = S.Const(-100.0);
+        V whenTrue = VectorMath.Max<S, V, T>(VectorMath.Log<S, V, T>(p), floor);
+        V whenFalse = VectorMath.Max<S, V, T>(VectorMath.Log1p<S, V, T>(S.Negate(p)), floor);
+        return S.Negate(S.Add(S.Mul(t, whenTrue), S.Mul(S.Sub(S.Const(1.0), t), whenFalse)));
+    }
+}

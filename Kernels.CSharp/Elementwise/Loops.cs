@@ -1,0 +1,192 @@
+using System.Runtime.CompilerServices;
+
+namespace Hybrid.Kernels;
+
+/// <summary>y = f(x) over a segment. The end of a run goes through the same registers, partly filled.</summary>
+internal static unsafe class UnaryLoop<S, V, T, F>
+    where S : ISimd<V, T>
+    where V : unmanaged
+    where T : unmanaged
+    where F : struct, IUnaryFunction<T>
+{
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run(Segment* segment)
+    {
+        long count = segment->Count;
+        for (long rows = segment->Rows; rows > 0; rows--)
+        {
+            T* y = (T*)segment->Address[0];
+            T* x = (T*)segment->Address[1];
+            V repeated = S.Broadcast(*x);
+            long step = segment->Step[1] * S.Count;
+            x = step == 0 ? (T*)&repeated : x;
+            long i = 0;
+            for (; i <= count - S.Count; i += S.Count)
+            {
+                S.Store(y + i, F.Invoke<S, V>(S.Load(x)));
+                x += step;
+            }
+
+            if (i < count)
+            {
+                int rest = (int)(count - i);
+                S.StorePart(y + i, F.Invoke<S, V>(S.LoadPart(x, rest)), rest);
+            }
+
+            segment->NextRow();
+        }
+    }
+}
+
+/// <summary>y = f(a, b) over a segment.</summary>
+internal static unsafe class BinaryLoop<S, V, T, F>
+    where S : ISimd<V, T>
+    where V : unmanaged
+    where T : unmanaged
+    where F : struct, IBinaryFunction<T>
+{
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run(Segment* segment)
+    {
+        long count = segment->Count;
+        for (long rows = segment->Rows; rows > 0; rows--)
+        {
+            T* y = (T*)segment->Address[0];
+            T* a = (T*)segment->Address[1];
+            T* b = (T*)segment->Address[2];
+            V repeatedA = S.Broadcast(*a);
+            V repeatedB = S.Broadcast(*b);
+            long stepA = segment->Step[1] * S.Count;
+            long stepB = segment->Step[2] * S.Count;
+            a = stepA == 0 ? (T*)&repeatedA : a;
+            b = stepB == 0 ? (T*)&repeatedB : b;
+            long i = 0;
+            for (; i <= count - S.Count; i += S.Count)
+            {
+                S.Store(y + i, F.Invoke<S, V>(S.Load(a), S.Load(b)));
+                a += stepA;
+                b += stepB;
+            }
+
+            if (i < count)
+            {
+                int rest = (int)(count - i);
+                S.StorePart(y + i, F.Invoke<S, V>(S.LoadPart(a, rest), S.LoadPart(b, rest)), rest);
+            }
+
+            segment->NextRow();
+        }
+    }
+}
+
+/// <summary>y = cond ? a : b over a segment; cond is one byte for each element.</summary>
+internal static unsafe class SelectLoop<S, V, T>
+    where S : ISimd<V, T>
+    where V : unmanaged
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run(Segment* segment)
+    {
+        byte* repeatedCondition = stackalloc byte[64];
+        byte* lastCondition = stackalloc byte[64];
+        long count = segment->Count;
+        for (long rows = segment->Rows; rows > 0; rows--)
+        {
+            T* y = (T*)segment->Address[0];
+            byte* condition = (byte*)segment->Address[1];
+            T* a = (T*)segment->Address[2];
+            T* b = (T*)segment->Address[3];
+            V repeatedA = S.Broadcast(*a);
+            V repeatedB = S.Broadcast(*b);
+            new Span<byte>(repeatedCondition, 64).Fill(*condition);
+            long stepCondition = segment->Step[1] * S.Count;
+            long stepA = segment->Step[2] * S.Count;
+            long stepB = segment->Step[3] * S.Count;
+            condition = stepCondition == 0 ? repeatedCondition : condition;
+            a = stepA == 0 ? (T*)&repeatedA : a;
+            b = stepB == 0 ? (T*)&repeatedB : b;
+            long i = 0;
+            for (; i <= count - S.Count; i += S.Count)
+            {
+                S.Store(y + i, S.Select(S.LoadMask(condition), S.Load(a), S.Load(b)));
+                condition += stepCondition;
+                a += stepA;
+                b += stepB;
+            }
+
+            if (i < count)
+            {
+                int rest = (int)(count - i);
+                PartialMemory.Copy(condition, lastCondition, rest);
+                S.StorePart(y + i, S.Select(S.LoadMask(lastCondition), S.LoadPart(a, rest), S.LoadPart(b, rest)), rest);
+            }
+
+            segment->NextRow();
+        }
+    }
+}
+
+/// <summary>y = f(a, b) as bytes 0 and 1 over a segment, 64 elements at a time; or the negation.</summary>
+internal static unsafe class CompareLoop<S, V, T, F>
+    where S : ISimd<V, T>
+    where V : unmanaged
+    where T : unmanaged
+    where F : struct, IBinaryFunction<T>
+{
+    public static void Run(Segment* segment) => Run(segment, 0);
+
+    public static void RunNegated(Segment* segment) => Run(segment, ulong.MaxValue);
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Run(Segment* segment, ulong flip)
+    {
+        long count = segment->Count;
+        for (long rows = segment->Rows; rows > 0; rows--)
+        {
+            byte* y = (byte*)segment->Address[0];
+            T* a = (T*)segment->Address[1];
+            T* b = (T*)segment->Address[2];
+            V repeatedA = S.Broadcast(*a);
+            V repeatedB = S.Broadcast(*b);
+            long stepA = segment->Step[1] * S.Count;
+            long stepB = segment->Step[2] * S.Count;
+            a = stepA == 0 ? (T*)&repeatedA : a;
+            b = stepB == 0 ? (T*)&repeatedB : b;
+            for (long i = 0; i < count; i += 64)
+            {
+                int block = (int)Math.Min(64, count - i);
+                ulong bits = 0;
+                for (int j = 0; j < block; j += S.Count)
+                {
+                    int rest = block - j;
+                    V mask = rest >= S.Count ? F.Invoke<S, V>(S.Load(a), S.Load(b)) : F.Invoke<S, V>(S.LoadPart(a, rest), S.LoadPart(b, rest));
+                    bits |= S.MaskBits(mask) << j;
+                    a += stepA;
+                    b += stepB;
+                }
+
+                WriteBytes(y + i, bits ^ flip, block);
+            }
+
+            segment->NextRow();
+        }
+    }
+
+    /// <summary>Writes the lowest bits as bytes 0 and 1: a product copies eight bits into eight bytes, each masked at its own place.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void WriteBytes(byte* y, ulong bits, int count)
+    {
+        int i = 0;
+        for (; i <= count - 8; i += 8)
+        {
+            ulong spread = (((bits >> i) & 0xff) * 0x0101010101010101) & 0x8040201008040201;
+            *(ulong*)(y + i) = ((spread + 0x7f7f7f7f7f7f7f7f) >> 7) & 0x0101010101010101;
+        }
+
+        for (; i < count; i++)
+        {
+            y[i] = (byte)((bits >> i) & 1);
+        }
+    }
+}

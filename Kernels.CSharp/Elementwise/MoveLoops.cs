@@ -1,0 +1,118 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
+namespace Hybrid.Kernels;
+
+/// <summary>y = x over a segment with any steps, for elements of the size of T.</summary>
+internal static unsafe class CopyLoop<T>
+    where T : unmanaged
+{
+    /// <summary>Side of the square blocks in which a transposition is copied, so that both sides stay in cache.</summary>
+    private const long Tile = 32;
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run(Segment* segment)
+    {
+        if (segment->Step[1] is not (0 or 1) && segment->RowStep[1] == sizeof(T) && segment->Rows > 1)
+        {
+            Transpose(segment);
+            return;
+        }
+
+        for (long rows = segment->Rows; rows > 0; rows--)
+        {
+            Row((T*)segment->Address[0], segment->Step[0], (T*)segment->Address[1], segment->Step[1], segment->Count);
+            segment->NextRow();
+        }
+    }
+
+    private static void Row(T* y, long stepY, T* x, long stepX, long count)
+    {
+        if (stepY == 1 && stepX == 1)
+        {
+            Buffer.MemoryCopy(x, y, count * sizeof(T), count * sizeof(T));
+        }
+        else if (stepY == 1 && stepX == 0 && count <= int.MaxValue)
+        {
+            new Span<T>(y, (int)count).Fill(*x);
+        }
+        else
+        {
+            Strided(y, stepY, x, stepX, count);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Strided(T* y, long stepY, T* x, long stepX, long count)
+    {
+        for (long i = 0; i < count; i++)
+        {
+            *y = *x;
+            y += stepY;
+            x += stepX;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Transpose(Segment* segment)
+    {
+        for (long row = 0; row < segment->Rows; row += Tile)
+        {
+            long lastRow = Math.Min(row + Tile, segment->Rows);
+            for (long column = 0; column < segment->Count; column += Tile)
+            {
+                long width = Math.Min(Tile, segment->Count - column);
+                for (long r = row; r < lastRow; r++)
+                {
+                    T* y = (T*)(segment->Address[0] + (r * segment->RowStep[0])) + (column * segment->Step[0]);
+                    T* x = (T*)(segment->Address[1] + (r * segment->RowStep[1])) + (column * segment->Step[1]);
+                    Strided(y, segment->Step[0], x, segment->Step[1], width);
+                }
+            }
+        }
+    }
+}
+
+/// <summary>y = (TTo)x over a segment.</summary>
+internal static unsafe class CastLoop<TFrom, TTo>
+    where TFrom : unmanaged, INumberBase<TFrom>
+    where TTo : unmanaged, INumberBase<TTo>
+{
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run(Segment* segment)
+    {
+        for (long rows = segment->Rows; rows > 0; rows--)
+        {
+            TTo* y = (TTo*)segment->Address[0];
+            TFrom* x = (TFrom*)segment->Address[1];
+            long step = segment->Step[1];
+            for (long i = segment->Count; i > 0; i--)
+            {
+                *y = TTo.CreateSaturating(*x);
+                y++;
+                x += step;
+            }
+
+            segment->NextRow();
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void RunToBool(Segment* segment)
+    {
+        for (long rows = segment->Rows; rows > 0; rows--)
+        {
+            byte* y = (byte*)segment->Address[0];
+            TFrom* x = (TFrom*)segment->Address[1];
+            long step = segment->Step[1];
+            for (long i = segment->Count; i > 0; i--)
+            {
+                *y = TFrom.IsZero(*x) ? (byte)0 : (byte)1;
+                y++;
+                x += step;
+            }
+
+            segment->NextRow();
+        }
+    }
+}

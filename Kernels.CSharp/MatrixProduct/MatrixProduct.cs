@@ -1,0 +1,225 @@
+using System.Runtime.Intrinsics;
+
+namespace Hybrid.Kernels;
+
+/// <summary>Matrix products of row-major matrices, Float32 and Float64.</summary>
+/// <remarks>
+/// Rule R10, exactly: every element of C is the chain <c>acc = fma(a[i, p], b[p, j], acc)</c> for p = 0 to K - 1 in order, starting at
+/// zero. So its bits depend on its row of op(A) and its column of op(B) alone: not on M, N, transposition, register width, blocking
+/// or number of threads. Only the payload of a NaN is not promised.
+/// </remarks>
+public static unsafe class MatrixProduct
+{
+    /// <summary>Multiply-adds from which a second thread is worth its start.</summary>
+    private const long Grain = 1 << 19;
+
+    /// <summary>C = op(A) op(B), with C [m, n], op(A) [m, k] and op(B) [k, n]. C must not overlap A or B.</summary>
+    /// <param name="type">Float32 or Float64.</param>
+    /// <param name="transposeA">A is stored as [k, m] and op(A) is its transpose; otherwise A is [m, k].</param>
+    /// <param name="transposeB">B is stored as [n, k] and op(B) is its transpose; otherwise B is [k, n].</param>
+    /// <param name="m">Rows of C; may be 0.</param>
+    /// <param name="n">Columns of C; may be 0.</param>
+    /// <param name="k">Length of the sums; 0 gives zeros.</param>
+    /// <param name="a">A.</param>
+    /// <param name="lda">Elements from a stored row of A to the next.</param>
+    /// <param name="b">B.</param>
+    /// <param name="ldb">Elements from a stored row of B to the next.</param>
+    /// <param name="c">C; every element is written.</param>
+    /// <param name="ldc">Elements from a row of C to the next, at least n.</param>
+    /// <param name="pool">Threads to use.</param>
+    /// <exception cref="NotSupportedException">The type is not a floating-point type.</exception>
+    public static void Run(
+        ElementType type,
+        bool transposeA,
+        bool transposeB,
+        int m,
+        int n,
+        int k,
+        nint a,
+        long lda,
+        nint b,
+        long ldb,
+        nint c,
+        long ldc,
+        WorkerPool pool
+    )
+    {
+        Job job = new() { Product = Describe(transposeA, transposeB, m, n, k, a, lda, b, ldb, c, ldc), Kernel = Kernel(type) };
+        RunProduct(job, type.Size(), pool);
+    }
+
+    /// <summary>The same product for each of a batch of matrices.</summary>
+    /// <param name="type">Float32 or Float64.</param>
+    /// <param name="transposeA">As in <see cref="Run"/>.</param>
+    /// <param name="transposeB">As in <see cref="Run"/>.</param>
+    /// <param name="m">Rows of each C.</param>
+    /// <param name="n">Columns of each C.</param>
+    /// <param name="k">Length of the sums.</param>
+    /// <param name="a">First A.</param>
+    /// <param name="lda">Elements from a stored row of A to the next.</param>
+    /// <param name="strideA">Elements from one A to the next; 0 uses one A for all.</param>
+    /// <param name="b">First B.</param>
+    /// <param name="ldb">Elements from a stored row of B to the next.</param>
+    /// <param name="strideB">Elements from one B to the next; 0 uses one B for all.</param>
+    /// <param name="c">First C.</param>
+    /// <param name="ldc">Elements from a row of C to the next.</param>
+    /// <param name="strideC">Elements from one C to the next; the matrices must not overlap.</param>
+    /// <param name="batch">Number of products; may be 0.</param>
+    /// <param name="pool">Threads to use.</param>
+    /// <exception cref="NotSupportedException">The type is not a floating-point type.</exception>
+    public static void RunBatched(
+        ElementType type,
+        bool transposeA,
+        bool transposeB,
+        int m,
+        int n,
+        int k,
+        nint a,
+        long lda,
+        long strideA,
+        nint b,
+        long ldb,
+        long strideB,
+        nint c,
+        long ldc,
+        long strideC,
+        int batch,
+        WorkerPool pool
+    )
+    {
+        int size = type.Size();
+        Job job = new()
+        {
+            Product = Describe(transposeA, transposeB, m, n, k, a, lda, b, ldb, c, ldc),
+            Kernel = Kernel(type),
+            Size = size,
+            StrideA = strideA,
+            StrideB = strideB,
+            StrideC = strideC,
+            Batch = batch,
+        };
+        long worth = Worth((long)m * n * k * batch, pool);
+        if (batch >= pool.Threads || worth == 1)
+        {
+            job.Parts = (int)Math.Min(batch, Math.Min(worth * 4, WorkerPool.MaxParts));
+            pool.Run(worth == 1 ? Math.Min(batch, 1) : job.Parts, worth == 1 ? &WholeBatch : &BatchPart, (nint)(&job));
+            return;
+        }
+
+        for (int i = 0; i < batch; i++)
+        {
+            RunProduct(job with { Product = job.Item(i) }, size, pool);
+        }
+    }
+
+    private static Product Describe(bool transposeA, bool transposeB, int m, int n, int k, nint a, long lda, nint b, long ldb, nint c, long ldc) =>
+        new()
+        {
+            A = a,
+            RowStepA = transposeA ? 1 : lda,
+            ColumnStepA = transposeA ? lda : 1,
+            B = b,
+            RowStepB = transposeB ? 1 : ldb,
+            ColumnStepB = transposeB ? ldb : 1,
+            C = c,
+            RowStepC = ldc,
+            M = m,
+            N = n,
+            K = k,
+        };
+
+    private static long Worth(long multiplyAdds, WorkerPool pool) => Math.Clamp(multiplyAdds / Grain, 1, pool.Threads);
+
+    /// <summary>Cuts C into runs of rows, or of columns where there are few rows, one for each thread worth using.</summary>
+    private static void RunProduct(Job job, int size, WorkerPool pool)
+    {
+        Product p = job.Product;
+        job.Size = size;
+        job.Parts = (int)Worth((long)p.M * p.N * p.K, pool);
+        job.ByColumns = p.M < 14 * job.Parts && p.N >= p.M;
+        pool.Run(job.Parts, &ProductPart, (nint)(&job));
+    }
+
+    private static void ProductPart(int part, nint context)
+    {
+        Job* job = (Job*)context;
+        Product p = job->Product;
+        if (job->ByColumns)
+        {
+            (long from, long to) = Split.Range(p.N, part, job->Parts, unit: 128 / job->Size);
+            p.B += (nint)(from * p.ColumnStepB * job->Size);
+            p.C += (nint)(from * job->Size);
+            p.N = (int)(to - from);
+        }
+        else
+        {
+            (long from, long to) = Split.Range(p.M, part, job->Parts, unit: p.M >= 28 * job->Parts ? 7 : 1);
+            p.A += (nint)(from * p.RowStepA * job->Size);
+            p.C += (nint)(from * p.RowStepC * job->Size);
+            p.M = (int)(to - from);
+        }
+
+        job->Kernel(p);
+    }
+
+    private static void WholeBatch(int part, nint context)
+    {
+        Job* job = (Job*)context;
+        for (int i = 0; i < job->Batch; i++)
+        {
+            job->Kernel(job->Item(i));
+        }
+    }
+
+    private static void BatchPart(int part, nint context)
+    {
+        Job* job = (Job*)context;
+        (long from, long to) = Split.Range(job->Batch, part, job->Parts);
+        for (long i = from; i < to; i++)
+        {
+            job->Kernel(job->Item(i));
+        }
+    }
+
+    private static delegate* <Product, void> Kernel(ElementType type) =>
+        type switch
+        {
+            ElementType.Float32 => Kernel<float>(),
+            ElementType.Float64 => Kernel<double>(),
+            _ => throw new NotSupportedException($"The matrix product does not exist for {type}."),
+        };
+
+    private static delegate* <Product, void> Kernel<T>()
+        where T : unmanaged
+    {
+        if (CpuFeatures.Has512)
+        {
+            return &ProductLoop<Simd512<T>, Vector512<T>, T>.Run;
+        }
+
+        return CpuFeatures.Has256 ? &ProductLoop<Simd256<T>, Vector256<T>, T>.Run : &ProductLoop<Simd128<T>, Vector128<T>, T>.Run;
+    }
+
+    private struct Job
+    {
+        public Product Product;
+        public delegate* <Product, void> Kernel;
+        public int Size;
+        public int Parts;
+        public bool ByColumns;
+        public int Batch;
+        public long StrideA;
+        public long StrideB;
+        public long StrideC;
+
+        /// <summary>The product at one place of the batch.</summary>
+        public readonly Product Item(long index)
+        {
+            Product item = Product;
+            item.A += (nint)(index * StrideA * Size);
+            item.B += (nint)(index * StrideB * Size);
+            item.C += (nint)(index * StrideC * Size);
+            return item;
+        }
+    }
+}

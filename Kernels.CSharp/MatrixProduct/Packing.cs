@@ -1,0 +1,98 @@
+using System.Runtime.CompilerServices;
+
+namespace Hybrid.Kernels;
+
+/// <summary>Copies blocks of the operands into the order in which the tiles read them.</summary>
+internal static unsafe class Packing<S, V, T>
+    where S : ISimd<V, T>
+    where V : unmanaged
+    where T : unmanaged
+{
+    /// <summary>Columns of B copied as one, so that a transposed copy writes whole cache lines.</summary>
+    private const int Depth = 4;
+
+    /// <summary>
+    /// Packs <paramref name="columns"/> columns of op(B) for <paramref name="depth"/> values of k: target[k, j], with rows of
+    /// <paramref name="width"/> elements (whole vectors), the columns beyond filled with zeros.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Strip(T* source, long rowStep, long columnStep, T* target, int depth, int columns, int width)
+    {
+        if (columnStep != 1)
+        {
+            Transposed(source, rowStep, columnStep, target, depth, columns, width);
+            return;
+        }
+
+        for (int k = 0; k < depth; k++)
+        {
+            for (int j = 0; j < width; j += S.Count)
+            {
+                int lanes = columns - j;
+                S.Store(target + j, lanes >= S.Count ? S.Load(source + j) : S.LoadPart(source + j, Math.Max(lanes, 0)));
+            }
+
+            source += rowStep;
+            target += width;
+        }
+    }
+
+    /// <summary>Packs rows of op(A): target[k, i], with rows of exactly <paramref name="rows"/> elements.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Rows(T* source, long rowStep, long columnStep, T* target, int depth, int rows)
+    {
+        if (rowStep != 1)
+        {
+            Transposed(source, columnStep, rowStep, target, depth, rows, rows);
+            return;
+        }
+
+        for (int k = 0; k < depth; k++)
+        {
+            for (int i = 0; i < rows; i += S.Count)
+            {
+                int lanes = Math.Min(S.Count, rows - i);
+                S.StorePart(target + i, S.LoadPart(source + i, lanes), lanes);
+            }
+
+            source += columnStep;
+            target += rows;
+        }
+    }
+
+    /// <summary>target[k, j] = source[j * columnStep + k * rowStep]: for operands whose k axis is the contiguous one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Transposed(T* source, long rowStep, long columnStep, T* target, int depth, int columns, int width)
+    {
+        int k = 0;
+        for (; k <= depth - Depth; k += Depth)
+        {
+            T* from = source + (k * rowStep);
+            T* to = target + ((long)k * width);
+            for (int j = 0; j < columns; j++)
+            {
+                to[j] = from[0];
+                to[j + width] = from[rowStep];
+                to[j + (2 * width)] = from[2 * rowStep];
+                to[j + (3 * width)] = from[3 * rowStep];
+                from += columnStep;
+            }
+        }
+
+        for (; k < depth; k++)
+        {
+            T* from = source + (k * rowStep);
+            T* to = target + ((long)k * width);
+            for (int j = 0; j < columns; j++)
+            {
+                to[j] = *from;
+                from += columnStep;
+            }
+        }
+
+        for (k = 0; columns < width && k < depth; k++)
+        {
+            new Span<T>(target + ((long)k * width) + columns, width - columns).Clear();
+        }
+    }
+}

@@ -1,0 +1,55 @@
+namespace Hybrid.Kernels;
+
+/// <summary>
+/// The operations of one vector register, so that every loop is written once and compiled for each width.
+/// <typeparamref name="V"/> is the register and <typeparamref name="T"/> its element; lanes are independent, and
+/// every operation rounds as IEEE 754 says, so a lane's bits do not depend on the width.
+/// </summary>
+/// <remarks>
+/// Masks are registers whose lanes are all ones or all zeros. The <c>Bits</c> operations treat a lane as an integer of the
+/// same size. Partial loads fill the missing lanes with zero and touch no memory beyond the last valid lane.
+/// </remarks>
+internal unsafe interface ISimd<V, T>
+    where V : unmanaged
+    where T : unmanaged
+{
+    static abstract int Count { get; }
+    static abstract V Zero { get; }
+    static abstract V Const(double value);
+    static abstract V ConstBits(long bits);
+    static abstract V Broadcast(T value);
+    static abstract V Load(T* source);
+    static abstract void Store(T* target, V value);
+    static abstract V LoadPart(T* source, int count);
+    static abstract void StorePart(T* target, V value, int count);
+    static abstract V Add(V a, V b);
+    static abstract V Sub(V a, V b);
+    static abstract V Mul(V a, V b);
+    static abstract V Div(V a, V b);
+
+    /// <summary>a * b + c, rounded once.</summary>
+    static abstract V Fma(V a, V b, V c);
+    static abstract V Negate(V a);
+    static abstract V Sqrt(V a);
+    static abstract V Floor(V a);
+    static abstract V And(V a, V b);
+
+    /// <summary>a and not b.</summary>
+    static abstract V AndNot(V a, V b);
+    static abstract V Or(V a, V b);
+    static abstract V Xor(V a, V b);
+    static abstract V Less(V a, V b);
+    static abstract V LessEqual(V a, V b);
+    static abstract V Equal(V a, V b);
+    static abstract V Select(V mask, V whenTrue, V whenFalse);
+
+    /// <summary>One bit for each lane of a mask, lane 0 lowest.</summary>
+    static abstract ulong MaskBits(V mask);
+    static abstract V BitsAdd(V a, V b);
+    static abstract V BitsSub(V a, V b);
+    static abstract V BitsShiftLeft(V a, int count);
+    static abstract V BitsShiftRight(V a, int count);
+
+    /// <summary>Loads <see cref="Count"/> bytes, each 0 or not, as a mask.</summary>
+    static abstract V LoadMask(byte* source);
+}

@@ -1,0 +1,36 @@
+using System.Runtime.CompilerServices;
+
+namespace Hybrid.Kernels;
+
+/// <summary>Element-by-element moves, for the ends of rows on machines without masked loads and stores.</summary>
+internal static unsafe class PartialMemory
+{
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    public static void Copy<T>(T* source, T* target, int count)
+        where T : unmanaged
+    {
+        for (int i = 0; i < count; i++)
+        {
+            target[i] = source[i];
+        }
+    }
+
+    /// <summary>Turns bytes (0 or not) into lanes of all zeros or all ones.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    public static void WidenMask<T>(byte* source, T* target, int count)
+        where T : unmanaged
+    {
+        for (int i = 0; i < count; i++)
+        {
+            long lane = source[i] == 0 ? 0 : -1;
+            if (sizeof(T) == 8)
+            {
+                ((long*)target)[i] = lane;
+            }
+            else
+            {
+                ((int*)target)[i] = (int)lane;
+            }
+        }
+    }
+}
