@@ -1,4 +1,5 @@
-/// The rules of the design, R1 to R11, each with a test named for it.
+/// The rules of the design, R1 to R11, each with a test named for it. They run alone, as some measure the memory of the process.
+[<Xunit.Collection "alone">]
 module Hybrid.Core.Tests.RuleTests
 
 open System
@@ -6,6 +7,12 @@ open System.Threading
 open Xunit
 open Hybrid.Core
 open Hybrid.Kernels
+
+/// Tests that no other test may run beside.
+[<CollectionDefinition("alone", DisableParallelization = true)>]
+type Alone() =
+    class
+    end
 
 let private f64 = ElementType.Float64
 
