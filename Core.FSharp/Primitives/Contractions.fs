@@ -7,7 +7,7 @@ open Hybrid.Core.Primitive
 let private matmulPrimitive: Primitive =
     { define "matmul" Family.Contraction 2 with
         Access = Access.Matrix
-        Type = Elementwise.floating
+        Type = Lower.floating
         Text = "({0} @ {1})"
         Latex = @"{0} \, {1}"
         Saves = 3

@@ -1,8 +1,32 @@
-/// What the records of primitives share to make kernels: iteration spaces over outputs and inputs.
+/// What the records of primitives share: which element types they take, and how kernels see outputs and inputs.
 module internal Hybrid.Core.Lower
 
 open System
 open Hybrid.Kernels
+
+/// The type of the first input, which must be float32 or float64.
+let floating: TypeRule =
+    TypeRule(fun n ->
+        if n.A.DType > ElementType.Float64 then
+            raise (ElementTypeException(n.Primitive.Name, "float32 or float64", Value.NameOf n.A.DType, n.Path, "Convert with To(float32) first."))
+
+        n.A.DType)
+
+/// The type of the first input, which must be float32, float64 or int32.
+let number: TypeRule =
+    TypeRule(fun n ->
+        if n.A.DType > ElementType.Int32 then
+            raise (
+                ElementTypeException(
+                    n.Primitive.Name,
+                    "float32, float64 or int32",
+                    Value.NameOf n.A.DType,
+                    n.Path,
+                    "Convert with To(float32) first."
+                )
+            )
+
+        n.A.DType)
 
 /// A contiguous output and inputs of the same shape, whatever their strides.
 let space (shape: Shape) (inputs: Layout[]) =

@@ -176,6 +176,7 @@ let private sumPrimitive: Primitive =
         Access = Access.Contiguous
         Text = "sum({0})"
         Latex = @"\sum {0}"
+        Type = Lower.number
         Shape = reducedShape
         Lower = reduction (fun (t, y, x, outer, reduce, inner, pool) -> Reductions.Sum(t, y, x, outer, reduce, inner, pool))
     }

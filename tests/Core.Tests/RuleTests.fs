@@ -10,9 +10,7 @@ open Hybrid.Kernels
 
 /// Tests that no other test may run beside.
 [<CollectionDefinition("alone", DisableParallelization = true)>]
-type Alone() =
-    class
-    end
+type Alone() = class end
 
 let private f64 = ElementType.Float64
 
