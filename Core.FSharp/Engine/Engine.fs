@@ -121,6 +121,7 @@ type internal Executor(pool: WorkerPool) =
         // An address alone keeps nothing alive, and a cell may have let go of a value meanwhile.
         GC.KeepAlive held
         GC.KeepAlive results
+        GC.KeepAlive plan
         Array.Clear held
 
 /// A refusal from inside of a kernel, with the step that it came from; the engine adds the layer path of the graph at hand.
