@@ -444,7 +444,7 @@ let private concatPrimitive: Primitive =
 
                     dims[axis] <- dims[axis] + other[axis]
 
-                Shape dims)
+                Shape.Of dims)
         Type =
             TypeRule(fun n ->
                 for i in 1 .. n.Arity - 1 do

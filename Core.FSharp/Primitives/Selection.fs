@@ -50,7 +50,7 @@ let private gatherPrimitive: Primitive =
         Latex = "{0}_{{1}}"
         Saves = 2
         Linear = Linearity.First
-        Shape = ShapeRule(fun n -> Shape(Array.append n.B.Shape.Raw (Array.tail n.A.Shape.Raw)))
+        Shape = ShapeRule(fun n -> Shape.Of(Array.append n.B.Shape.Raw (Array.tail n.A.Shape.Raw)))
         Lower =
             Lowering(fun n _ ->
                 let dtype, rows, inner = n.DType, n.A.Shape[0], rowLength n.A.Shape 1
@@ -89,7 +89,7 @@ let private scatterAddPrimitive: Primitive =
                         )
                     )
 
-                Shape(Array.append [| int n.Attribute |] (Array.sub updates.Raw index.Rank (updates.Rank - index.Rank))))
+                Shape.Of(Array.append [| int n.Attribute |] (Array.sub updates.Raw index.Rank (updates.Rank - index.Rank))))
         Lower =
             Lowering(fun n _ ->
                 let dtype, rows, inner = n.DType, n.Shape[0], rowLength n.Shape 1
@@ -228,7 +228,7 @@ let private putAlongPrimitive: Primitive =
                         )
                     )
 
-                Shape(Array.insertAt (int n.Attribute) (int (n.Attribute >>> 32)) n.A.Shape.Raw))
+                Shape.Of(Array.insertAt (int n.Attribute) (int (n.Attribute >>> 32)) n.A.Shape.Raw))
         Lower =
             Lowering(fun n _ ->
                 let dtype, axis, y = n.DType, int n.Attribute, n.Shape
@@ -319,7 +319,7 @@ let private oneHotPrimitive: Primitive =
         Kink = "a function of integers, treated as constant"
         Vjp = Vjp(fun _ _ _ -> null)
         // The attribute is the number of classes, then the element type from bit 32 on.
-        Shape = ShapeRule(fun n -> Shape(Array.append n.A.Shape.Raw [| int n.Attribute |]))
+        Shape = ShapeRule(fun n -> Shape.Of(Array.append n.A.Shape.Raw [| int n.Attribute |]))
         Type = TypeRule(fun n -> LanguagePrimitives.EnumOfValue(byte (n.Attribute >>> 32)))
         Lower =
             Lowering(fun n _ ->
@@ -333,7 +333,7 @@ let private oneHotPrimitive: Primitive =
 
 /// For each label a row of `classes` zeros with a 1 at the label.
 let oneHot (classes: int) (dtype: ElementType) (labels: Node) =
-    Node.Make(oneHotPrimitive, int64 classes ||| (int64 (byte dtype) <<< 32), null, positions "oneHot" "labels" labels, null, null)
+    Node.Make(oneHotPrimitive, int64 (uint32 classes) ||| (int64 (byte dtype) <<< 32), null, positions "oneHot" "labels" labels, null, null)
 
 oneHotPrimitive.Samples <-
     [

@@ -112,6 +112,12 @@ let private views: (string * (Node -> Node)) list =
                 Array.fold (fun y axis -> Moves.flip axis y) y [| 0 .. x.Shape.Rank - 1 |]
 
             stored x.DType (evaluate (flipAll x)) |> flipAll)
+        "flipped along the second axis",
+        (fun x ->
+            let flip y =
+                if x.Shape.Rank > 1 then Moves.flip 1 y else y
+
+            stored x.DType (evaluate (flip x)) |> flip)
         "broadcast",
         (fun x ->
             let first =
