@@ -122,23 +122,10 @@ module internal Planner =
 
     let private align (n: int64) = (n + 63L) &&& ~~~63L
 
-    let private fitsMatrix (layout: Layout) =
-        let rank = layout.Shape.Rank
-
-        if layout.IsContiguous then
-            true
-        elif rank < 2 then
-            false
-        else
-            let rows, columns = layout.Strides[rank - 2], layout.Strides[rank - 1]
-            let m, n = int64 layout.Shape[rank - 2], int64 layout.Shape[rank - 1]
-            // Leading axes must collapse to one batch stride; the kernel looks at that itself, two axes are the common case.
-            rank = 2 && ((columns = 1L && rows >= n) || (rows = 1L && columns >= m))
-
     let private fits (access: Access) (layout: Layout) =
         match access with
         | Access.Strided -> true
-        | Access.Matrix -> fitsMatrix layout
+        | Access.Matrix -> (Lower.matrices layout).IsSome
         | _ -> layout.IsContiguous
 
     /// Places of all blocks by first fit: a block takes the lowest gap among those alive at the same time.
