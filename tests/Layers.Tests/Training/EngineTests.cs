@@ -180,6 +180,7 @@ public sealed class EngineTests
         {
             GC.Collect(2, GCCollectionMode.Forced, blocking: true);
             GC.WaitForPendingFinalizers();
+            Storage.Trim();
         }
         return GC.GetTotalMemory(forceFullCollection: true);
     }
