@@ -19,9 +19,10 @@ type CallCheck =
     static member Of(call: Call, options: CheckOptions) : CheckReport =
         CheckReport($"check of {call.Path}", CheckRows.standalone call.Record (CallCheck.OrDefault options))
 
-    /// Checks every Call on the tape of a result (one number, or with a cotangent of the result's shape; null for ones) that has a backward by hand,
+    /// Checks every Call on the tape of a result that has a backward by hand,
     /// at the state the network ran in and with the cotangent that arrives there: a disagreement is pinned to its layer. Calls without a
-    /// backward by hand that contain no other Call are held to differences. `parameters` (null for none) are held to R14: each
+    /// backward by hand that contain no other Call are held to differences. `cotangent` has the result's shape; null stands for 1 where the result is one
+    /// number, and else for numbers drawn from the seed. `parameters` (null for none) are held to R14: each
     /// trainable one must be reached by a gradient.
     static member OfTape(result: Tensor, cotangent: Tensor, parameters: IReadOnlyList<Cell>, options: CheckOptions) : CheckReport =
         CheckReport("check of the network, layer by layer", CheckRows.network result cotangent parameters (CallCheck.OrDefault options))

@@ -345,3 +345,20 @@ module internal ErrorBounds =
                     )
 
             order.Roots |> Array.map (fun r -> bounds[r]))
+
+/// How far rounding can put a result from the exact one.
+[<AbstractClass; Sealed>]
+type RoundingBound =
+    /// For each element of an expression, a bound of |computed - exact|, given that the values that it starts from are exact: those of parameters, data and
+    /// whatever has been evaluated already, so ask before reading anything. By running error analysis in the tensor's own type: sums of n
+    /// terms count gamma(n-1) = (n-1) u / (1 - (n-1) u) times the sum of their magnitudes (Higham, 2002, chapter 3). First order: multiply by 2.
+    static member Of(x: Tensor) : Tensor =
+        let u =
+            if x.DType = Hybrid.Kernels.ElementType.Float32 then
+                ErrorBounds.unit32
+            else
+                ErrorBounds.unit64
+
+        match (ErrorBounds.ofNodes u [| x.Node |]).[0] with
+        | null -> Tensor.Zeros(x.Shape, x.DType)
+        | e -> Tensor.Of e
