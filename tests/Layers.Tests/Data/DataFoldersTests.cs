@@ -42,6 +42,19 @@ public sealed class DataFoldersTests : IDisposable
     }
 
     [Fact]
+    public void Files_that_are_refused_are_passed_over_with_the_reason()
+    {
+        foreach (var place in new[] { "user", "cache/hybrid/set" })
+        {
+            folder.Write($"{place}/a");
+            folder.Write($"{place}/b");
+        }
+        var lookup = DataFolders.Find("Set", Sub, Wanted, Everything(), files => files[1] == At("user/b") ? "holds another" : null);
+        Assert.Equal(At("cache/hybrid/set"), lookup.Looked[^1].Folder);
+        Assert.Equal($"{At("user")}: holds another", lookup.Looked[1].ToString());
+    }
+
+    [Fact]
     public void The_message_tells_where_data_was_found()
     {
         folder.Write("user/set/a");

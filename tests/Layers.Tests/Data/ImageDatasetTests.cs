@@ -139,8 +139,22 @@ public sealed class ImageDatasetTests
         Assert.Equal("both", both.Name);
         Assert.True(both.Images is [1, 2, 3, 4, 5, 6, 5, 6]);
         Assert.True(both.Labels is [0, 1, 1, 1]);
-        var error = Assert.Throws<ArgumentException>(() => Three().Concat("both", Datasets.Digits()));
-        Assert.Equal("expected images and classes as in three, got those of digits (Parameter 'other')", error.Message);
+    }
+
+    public static TheoryData<string, ImageDataset> OtherKinds =>
+        new()
+        {
+            { "shape", new("other", [1, 2], new ImageShape(1, 2, 1), [0], Two) },
+            { "classes", new("other", [1, 2], Shape, [0], ["left", "wrong"]) },
+            { "pixel maximum", new("other", [1, 2], Shape, [0], Two, 16) },
+        };
+
+    [Theory]
+    [MemberData(nameof(OtherKinds))]
+    public void Concat_refuses_another_kind_of_images(string what, ImageDataset other)
+    {
+        var error = Assert.Throws<ArgumentException>(() => Three().Concat(what, other));
+        Assert.Equal("expected images and classes as in three, got those of other (Parameter 'other')", error.Message);
     }
 
     [Fact]
