@@ -131,6 +131,9 @@ type internal Context private () =
     /// Where gradients that a manual backward reports go to; null means the parameters' own gradients.
     member val Sink: obj = null with get, set
 
+    /// Scratch for the code of a graph whose plan is looked up.
+    member val Code: System.Collections.Generic.List<int> = null with get, set
+
     member this.Path =
         match this.Scope with
         | null -> ""
