@@ -2,6 +2,7 @@ namespace Hybrid.Core
 
 open System
 open System.Collections.Generic
+open System.Runtime.InteropServices
 open Hybrid.Kernels
 
 /// One kernel call of a plan: where the output goes, where the inputs are, and which node of the graph it comes from.
@@ -73,8 +74,8 @@ module internal Planner =
         member val Last = -1 with get, set
 
     /// What a plan is found by: everything that its making depends on, and nothing that changes from step to step.
-    let encode (order: Order) (outputs: int[]) : int[] =
-        let code = List<int>(order.Count * 6)
+    let encode (order: Order) (outputs: int[]) (code: List<int>) : unit =
+        code.Clear()
 
         let wide (v: int64) =
             code.Add(int v)
@@ -111,11 +112,10 @@ module internal Planner =
 
         code.Add -1
         code.AddRange outputs
-        code.ToArray()
 
-    let hash (code: int[]) =
+    let hash (code: ReadOnlySpan<int>) =
         let mutable h = HashCode()
-        h.AddBytes(System.Runtime.InteropServices.MemoryMarshal.AsBytes(ReadOnlySpan<int> code))
+        h.AddBytes(MemoryMarshal.AsBytes code)
         h.ToHashCode()
 
     let private bytesOf (shape: Shape) (dtype: ElementType) = shape.Size * int64 (dtype.Size())
@@ -331,4 +331,4 @@ module internal Planner =
             distinct
             |> Array.map (fun p -> struct (work.Nodes[p].Shape, work.Nodes[p].DType))
 
-        Plan(key, hash key, finished, places.ToArray(), results, shapes, arena)
+        Plan(key, hash (ReadOnlySpan<int> key), finished, places.ToArray(), results, shapes, arena)
