@@ -102,6 +102,15 @@ public sealed class DatasetsTests : IDisposable
         Assert.All(KnownDataset.All, set => Assert.Equal(10, set.ClassNames.Distinct().Count()));
     }
 
+    /// <summary>Without data too: a dataset that took itself for another would skip every test that needs it.</summary>
+    [Fact]
+    public void A_content_belongs_to_its_own_dataset()
+    {
+        Assert.Null(KnownDataset.Mnist.OwnerElsewhere(KnownDataset.Mnist.TestLabels.Sha256));
+        Assert.Same(KnownDataset.Mnist, KnownDataset.FashionMnist.OwnerElsewhere(KnownDataset.Mnist.TestLabels.Sha256));
+        Assert.Null(KnownDataset.Mnist.OwnerElsewhere(new string('0', 64)));
+    }
+
     private DataEnvironment Here() =>
         new(ImmutableDictionary<string, string>.Empty.Add("HYBRID_DATA", folder.Path), folder.Path, folder.Path, "", "");
 }
