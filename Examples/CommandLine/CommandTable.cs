@@ -1,0 +1,32 @@
+using Hybrid.Examples.Runs;
+
+namespace Hybrid.Examples.CommandLine;
+
+/// <summary>The commands, as data.</summary>
+internal static class CommandTable
+{
+    /// <summary>What runs when no command is named.</summary>
+    internal const string DefaultCommand = "crosscheck";
+
+    /// <summary>All of them, in the order of the help.</summary>
+    internal static IReadOnlyList<CommandSpec> All { get; } =
+    [
+        new(
+            "softmax-mnist",
+            "Softmax regression from zero, images in file order: the curriculum's reproducible run. A line an epoch; in float64 on MNIST it must match the table.",
+            [
+                OptionTable.Data.By("mnist"),
+                OptionTable.Model.Only("softmax"),
+                OptionTable.Path.By("automatic"),
+                OptionTable.Precision.By("float64"),
+                OptionTable.Epochs.By("20"),
+                OptionTable.Batch.By("100"),
+                OptionTable.LearningRate.By("0.1"),
+                OptionTable.Threads.By(OptionTable.Processors),
+                OptionTable.Seed.By("0"),
+                OptionTable.Json.By(null),
+            ],
+            SoftmaxMnist.Run
+        ),
+    ];
+}

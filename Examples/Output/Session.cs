@@ -1,0 +1,66 @@
+namespace Hybrid.Examples.Output;
+
+/// <summary>
+/// Where a command's words go: results to standard output, progress and notes to standard error. Colour and bars appear only
+/// on a terminal.
+/// </summary>
+/// <param name="output">Standard output.</param>
+/// <param name="error">Standard error.</param>
+/// <param name="colour">Whether standard output is a terminal that shows colours.</param>
+/// <param name="bars">Whether standard error is a terminal, and the results go elsewhere or after the bars.</param>
+/// <param name="cancelled">Is cancelled when the user interrupts.</param>
+internal sealed class Session(TextWriter output, TextWriter error, bool colour, bool bars, CancellationToken cancelled)
+{
+    private const string Green = "\u001b[32m";
+    private const string Red = "\u001b[31m";
+    private const string Plain = "\u001b[0m";
+
+    /// <summary>Is cancelled when the user interrupts.</summary>
+    internal CancellationToken Cancelled => cancelled;
+
+    /// <summary>The streams of this process, and whether they are terminals.</summary>
+    internal static Session OfThisProcess(CancellationToken cancelled)
+    {
+        var dumb = Environment.GetEnvironmentVariable("TERM") is "dumb" || Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 };
+        return new(Console.Out, Console.Error, !dumb && !Console.IsOutputRedirected, !dumb && !Console.IsErrorRedirected, cancelled);
+    }
+
+    /// <summary>A line of the results.</summary>
+    internal void Result(string line = "") => output.WriteLine(line);
+
+    /// <summary>A line of the results with a verdict at its end, which a terminal shows in colour.</summary>
+    internal void Verdict(string line, string verdict, bool good) =>
+        output.WriteLine(colour ? $"{line}{(good ? Green : Red)}{verdict}{Plain}" : line + verdict);
+
+    /// <summary>A line about the run.</summary>
+    internal void Note(string line) => error.WriteLine(line);
+
+    /// <summary>Stops here if the user has interrupted.</summary>
+    internal void Checkpoint() => cancelled.ThrowIfCancellationRequested();
+
+    /// <summary>Runs a stretch of work that reports how far it is: with a bar on a terminal, else silently.</summary>
+    /// <param name="tasks">What is done, in order: a name and a number of steps each.</param>
+    /// <param name="work">The work.</param>
+    internal void WithProgress(IReadOnlyList<(string Name, int Steps)> tasks, Action<IProgressReport> work)
+    {
+        if (bars)
+            ProgressBars.Run(error, tasks, work);
+        else
+            work(Silence.Instance);
+    }
+
+    private sealed class Silence : IProgressReport
+    {
+        internal static readonly Silence Instance = new();
+
+        public void Advance(int task) { }
+    }
+}
+
+/// <summary>How far a piece of work is.</summary>
+internal interface IProgressReport
+{
+    /// <summary>One more step of a task is done.</summary>
+    /// <param name="task">The task, counted from 0.</param>
+    void Advance(int task);
+}
