@@ -28,5 +28,22 @@ internal static class CommandTable
             ],
             SoftmaxMnist.Run
         ),
+        new(
+            "digits-mlp",
+            "A network of two tanh layers on the digits, its gradient written by hand and checked against autograd bit by bit.",
+            [
+                OptionTable.Data.Only("digits"),
+                OptionTable.Model.Only("mlp"),
+                OptionTable.Path.By("manual"),
+                OptionTable.Precision.By("float64"),
+                OptionTable.Epochs.By("500"),
+                OptionTable.Batch.Deferred("all images"),
+                OptionTable.LearningRate.By("0.01"),
+                OptionTable.Threads.By(OptionTable.Processors),
+                OptionTable.Seed.By("0"),
+                OptionTable.Json.By(null),
+            ],
+            DigitsMlp.Run
+        ),
     ];
 }

@@ -27,17 +27,17 @@ internal sealed record ExampleData(string Name, ImageDataset Train, ImageDataset
         {
             "mnist" => new ExampleData(name, Datasets.Mnist(DatasetPart.Train), Datasets.Mnist(DatasetPart.Test)),
             "fashion" => new ExampleData(name, Datasets.FashionMnist(DatasetPart.Train), Datasets.FashionMnist(DatasetPart.Test)),
-            _ => Digits(),
+            _ => Digits(settings.Seed),
         };
         session.Note(Say.Line($"Data: {data.Train.Name}, {data.Train.Count} images to train on and {data.Test.Count} to test."));
         session.Checkpoint();
         return data;
     }
 
-    /// <summary>The 1,797 digits: the first four fifths to train on, the others to test.</summary>
-    internal static ExampleData Digits()
+    /// <summary>The 1,797 digits: four fifths, drawn by the seed, to train on, the others to test.</summary>
+    internal static ExampleData Digits(int seed)
     {
-        var (train, test) = Datasets.Digits().SplitInOrder(Datasets.DigitsTrainCount);
+        var (train, test) = Datasets.Digits().SplitAtRandom(Datasets.DigitsTrainCount, (ulong)seed);
         return new(DigitsName, train, test);
     }
 

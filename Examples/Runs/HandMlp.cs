@@ -14,10 +14,10 @@ internal static class HandMlp
     /// <summary>The derivative of the activation.</summary>
     internal static Tensor DSigma(Tensor x) => 1.0 - x.Tanh().Square();
 
-    /// <summary>The squared error, summed over everything.</summary>
+    /// <summary>The squared error of each example, summed over the batch.</summary>
     /// <param name="v">What the network gives.</param>
     /// <param name="t">What it should give.</param>
-    internal static Tensor Loss(Tensor v, Tensor t) => (v - t).Square().Sum();
+    internal static Tensor Loss(Tensor v, Tensor t) => (v - t).Square().Sum(1).Sum();
 
     /// <summary>The gradient of <see cref="Loss"/> with respect to what the network gives.</summary>
     internal static Tensor DLoss(Tensor v, Tensor t) => 2.0 * (v - t);
@@ -39,6 +39,10 @@ internal static class HandMlp
         var (s2, x2) = ForwardStep(w2, b2, x1);
         return (s1, x1, s2, x2);
     }
+
+    /// <summary>Both layers, on parameters as they are now.</summary>
+    internal static (Tensor S1, Tensor X1, Tensor S2, Tensor X2) ForwardPass(IReadOnlyList<Cell> parameters, Tensor x) =>
+        ForwardPass(parameters[0].Value, parameters[1].Value, parameters[2].Value, parameters[3].Value, x);
 
     /// <summary>One layer backward: from the gradient with respect to what it gives to those of its weight, bias and input.</summary>
     /// <param name="w">The weight, <c>[outputs, inputs]</c>.</param>
