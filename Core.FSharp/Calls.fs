@@ -66,7 +66,9 @@ and [<Sealed; AllowNullLiteral>] Call internal (record: CallRecord, given: Tenso
 
     /// Enters a layer: runs `forward` under the layer's name and records inputs, outputs and parameters. `rule` is the backward
     /// written by hand, or null.
-    static member Enter(name: string, inputs: Tensor[], parameters: IReadOnlyList<Cell>, forward: Func<Call, Tensor[], Tensor[]>, rule: CustomRule) : Call =
+    static member Enter
+        (name: string, inputs: Tensor[], parameters: IReadOnlyList<Cell>, forward: Func<Call, Tensor[], Tensor[]>, rule: CustomRule)
+        : Call =
         let context = Context.Current
         let before = context.Scope
         let scope = Scope(name, before)
@@ -237,7 +239,12 @@ type Tape private (result: Node) =
             let n = order.Nodes[i]
 
             let operands =
-                String.Join(", ", [ for k in order.Starts[i] .. order.Starts[i + 1] - 1 -> $"#{order.Operands[k]}" ])
+                String.Join(
+                    ", ",
+                    [
+                        for k in order.Starts[i] .. order.Starts[i + 1] - 1 -> $"#{order.Operands[k]}"
+                    ]
+                )
 
             let name =
                 match n.Payload with
@@ -246,6 +253,8 @@ type Tape private (result: Node) =
                 | _ -> n.Primitive.Name
 
             let place = if n.Path = "" then "" else $" in {n.Path}"
-            text.Append($"#{i} {name}({operands}) {n.Shape} {Value.NameOf n.DType}{place}\n") |> ignore
+
+            text.Append($"#{i} {name}({operands}) {n.Shape} {Value.NameOf n.DType}{place}\n")
+            |> ignore
 
         text.ToString()

@@ -14,7 +14,8 @@ type internal Source =
 
 /// One signature of a compiled function: its plan, and what to do with the outputs.
 [<Sealed; AllowNullLiteral>]
-type internal Specialisation(plan: Plan, sources: Source[], order: Order, outputs: int, cells: TracedCell[], written: TracedCell[], graded: TracedCell[]) =
+type internal Specialisation
+    (plan: Plan, sources: Source[], order: Order, outputs: int, cells: TracedCell[], written: TracedCell[], graded: TracedCell[]) =
     // For each written cell: the version that this function wrote last, and memory for the next one. A version's memory is used
     // again once it is replaced, if nothing outside has ever seen it.
     let mine: Value[] = Array.zeroCreate written.Length
@@ -137,19 +138,24 @@ type CompiledFunction(f: Func<Tensor[], Tensor[]>) =
 
         // Those with a gradient first, as their gradients are outputs.
         let graded =
-            cells |> Array.filter (fun c -> c.GradientTouched) |> Array.sortBy (fun c -> isNull c.Gradient)
+            cells
+            |> Array.filter (fun c -> c.GradientTouched)
+            |> Array.sortBy (fun c -> isNull c.Gradient)
 
         let roots =
             Array.concat
-                [ results
-                  written |> Array.map (fun c -> c.Current)
-                  graded |> Array.map (fun c -> c.Gradient) |> Array.filter (isNull >> not) ]
+                [
+                    results
+                    written |> Array.map (fun c -> c.Current)
+                    graded |> Array.map (fun c -> c.Gradient) |> Array.filter (isNull >> not)
+                ]
 
         // What does not depend on the arguments or cells is computed now, once.
         let symbolic =
             { new Walk.Descent() with
                 member _.Count node = if node.Symbolic then node.Arity else 0
-                member _.Child(node, i) = node.Input i }
+                member _.Child(node, i) = node.Input i
+            }
 
         let frontier =
             (Walk.order symbolic roots).Nodes
@@ -188,7 +194,9 @@ type CompiledFunction(f: Func<Tensor[], Tensor[]>) =
                         s)
 
             let values = arguments |> Array.map (fun a -> a.Value)
-            specialisation.Run(engine, values) |> Array.map (fun v -> Tensor(Leaves.value v))
+
+            specialisation.Run(engine, values)
+            |> Array.map (fun v -> Tensor(Leaves.value v))
 
 /// Compiling, for F#.
 [<AutoOpen>]

@@ -144,7 +144,8 @@ module internal Recording =
         context.Recording <- true
 
         { new IDisposable with
-            member _.Dispose() = context.Recording <- before }
+            member _.Dispose() = context.Recording <- before
+        }
 
 /// An element of an immutable computation graph: a primitive applied to inputs, with its attributes, shape and element type,
 /// which are inferred and checked when it is made. Nodes compare by reference. What changes afterwards is only what is known
@@ -306,7 +307,9 @@ type Node =
 
     /// The same operation on other inputs, for a plan's copy of a graph; known to fit, and of no consequence to any thread.
     static member internal Remake(original: Node, inputs: Node[]) =
-        let at i = if i < inputs.Length then inputs[i] else null
+        let at i =
+            if i < inputs.Length then inputs[i] else null
+
         let many = not (isNull original.rest)
 
         let node =

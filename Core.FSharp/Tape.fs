@@ -69,13 +69,17 @@ module internal Walk =
     let everything =
         { new Descent() with
             member _.Count node = node.Arity
-            member _.Child(node, i) = node.Input i }
+            member _.Child(node, i) = node.Input i
+        }
 
     /// To what has no value yet: what an evaluation has to run.
     let pending =
         { new Descent() with
-            member _.Count node = if isNull node.Value then node.Arity else 0
-            member _.Child(node, i) = node.Input i }
+            member _.Count node =
+                if isNull node.Value then node.Arity else 0
+
+            member _.Child(node, i) = node.Input i
+        }
 
     let private manualCall (cross: Func<CallRecord, bool>) (node: Node) =
         match node.Payload with
@@ -97,7 +101,8 @@ module internal Walk =
                 match manualCall cross node with
                 | null -> node.Input i
                 | call when i < call.Inputs.Length -> call.Inputs[i]
-                | call -> call.Parameters[i - call.Inputs.Length] }
+                | call -> call.Parameters[i - call.Inputs.Length]
+        }
 
     /// The Call that a node is an output of and that is crossed by hand; null otherwise.
     let crossed cross node = manualCall cross node

@@ -13,7 +13,8 @@ type Mode =
         change context
 
         { new IDisposable with
-            member _.Dispose() = restore context }
+            member _.Dispose() = restore context
+        }
 
     /// Nothing is recorded for gradients, and evaluation keeps nothing for a later backward.
     static member NoGrad() : IDisposable =
@@ -60,7 +61,12 @@ type Tensor internal (node: Node) =
     static member internal Of(node: Node) : Tensor =
         let span = Context.Current.Serial - node.Since
 
-        if span > 1000L && isNull node.Value && not node.Symbolic && span > int64 Engine.Current.Options.MaxPending then
+        if
+            span > 1000L
+            && isNull node.Value
+            && not node.Symbolic
+            && span > int64 Engine.Current.Options.MaxPending
+        then
             Engine.Current.Evaluate [| node |]
 
         Tensor node
@@ -69,11 +75,9 @@ type Tensor internal (node: Node) =
 
     /// A tensor of a copy of row-major data; the shape defaults to one axis. Elements are float32, float64, int32, uint8 or bool.
     /// Throws ShapeException if the sizes differ, ElementTypeException for other element types.
-    static member From<'T when 'T: unmanaged and 'T: struct and 'T: (new: unit -> 'T) and 'T :> ValueType>
-        (data: 'T[], [<ParamArray>] shape: int[])
-        =
+    static member From<'T when 'T: unmanaged and 'T: struct and 'T: (new: unit -> 'T) and 'T :> ValueType>(data: 'T[], [<ParamArray>] shape: int[]) =
         let shape =
-            if isNull shape || shape.Length = 0 && data.Length <> 1 then
+            if isNull shape || shape.Length = 0 then
                 Shape.Of data.Length
             else
                 Shape.Of shape
@@ -85,9 +89,7 @@ type Tensor internal (node: Node) =
         Tensor(Leaves.value (Value.OfSpan(data, shape)))
 
     /// A scalar, `[]`. The number is an input of the graph and not part of its structure: changing it compiles nothing.
-    static member Scalar
-        (value: float, [<Optional; DefaultParameterValue(ElementType.Float32)>] dtype: ElementType)
-        =
+    static member Scalar(value: float, [<Optional; DefaultParameterValue(ElementType.Float32)>] dtype: ElementType) =
         Tensor(Leaves.scalar dtype value)
 
     /// Every element the same number.
@@ -143,9 +145,7 @@ type Tensor internal (node: Node) =
     /// The only element of a tensor of one element, as float64. Throws ShapeException if there are more or none.
     member this.Item() : float =
         if node.Shape.Size <> 1L then
-            raise (
-                ShapeException("item", "a tensor of one element", string node.Shape, node.Path, "Reduce it first, for example with Sum or Mean.")
-            )
+            raise (ShapeException("item", "a tensor of one element", string node.Shape, node.Path, "Reduce it first, for example with Sum or Mean."))
 
         this.Value.ToDoubles()[0]
 
@@ -230,7 +230,8 @@ type Tensor internal (node: Node) =
     // ---- comparisons and choices --------------------------------------------------------------------------------------
 
     /// Where the elements are equal, as bool.
-    member _.EqualTo(other: Tensor) = make (Elementwise.equal node (at other))
+    member _.EqualTo(other: Tensor) =
+        make (Elementwise.equal node (at other))
 
     /// Where this is less than the other, as bool.
     member _.Less(other: Tensor) = make (Elementwise.less node (at other))
@@ -316,7 +317,13 @@ type Tensor internal (node: Node) =
             Moves.checkAxes operation (if isNull axes || axes.Length = 0 then null else axes) x
 
         let y = reduce axes x
-        make (if keepDims then Moves.reshape (Moves.keptShape axes x.Shape) y else y)
+
+        make (
+            if keepDims then
+                Moves.reshape (Moves.keptShape axes x.Shape) y
+            else
+                y
+        )
 
     /// The sum of all elements, `[]`.
     member _.Sum() =
@@ -403,15 +410,7 @@ type Tensor internal (node: Node) =
 
     member private this.Sweep(cross: Func<CallRecord, bool>) =
         if node.Shape.Size <> 1L then
-            raise (
-                ShapeException(
-                    "backward",
-                    "a tensor of one element",
-                    string node.Shape,
-                    node.Path,
-                    "Reduce the losses with Mean or Sum first."
-                )
-            )
+            raise (ShapeException("backward", "a tensor of one element", string node.Shape, node.Path, "Reduce the losses with Mean or Sum first."))
 
         if not node.Tracked then
             raise (
@@ -454,8 +453,7 @@ type Cell internal (state: CellState) as this =
     do state.Face <- this
 
     /// A cell with an initial value, which is evaluated now.
-    new(name: string, initial: Tensor, [<Optional; DefaultParameterValue(true)>] trainable: bool) =
-        Cell(CellState(name, initial.Value, trainable))
+    new(name: string, initial: Tensor, [<Optional; DefaultParameterValue(true)>] trainable: bool) = Cell(CellState(name, initial.Value, trainable))
 
     member internal _.State = state
 
@@ -487,8 +485,7 @@ type Cell internal (state: CellState) as this =
     member _.Value: Tensor = Tensor(CellAccess.read state)
 
     /// Replaces the value. Throws CellException if shape or type differ, or another thread is writing.
-    member _.Set(value: Tensor) =
-        CellAccess.write [| state |] [| value.Node |] [||]
+    member this.Set(value: Tensor) = Cell.SetAll([| this |], [| value |])
 
     /// Replaces the values of several cells in one run; if anything fails, none changes.
     static member SetAll(cells: IReadOnlyList<Cell>, values: IReadOnlyList<Tensor>) =

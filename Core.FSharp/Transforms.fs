@@ -104,7 +104,10 @@ module Transforms =
 
             for i in 0 .. order.Count - 1 do
                 let n = order.Nodes[i]
-                let operand k = depends[order.Operands[order.Starts[i] + k]]
+
+                let operand k =
+                    depends[order.Operands[order.Starts[i] + k]]
+
                 let arity = order.Starts[i + 1] - order.Starts[i]
                 let which = [ 0 .. arity - 1 ] |> List.filter operand
                 depends[i] <- Object.ReferenceEquals(n, cotangent) || not which.IsEmpty
@@ -155,8 +158,11 @@ module Transforms =
         let m = int y.Size
 
         let row i =
-            let basis = Selection.oneHot m y.DType (Leaves.value (Value.OfSpan(ReadOnlySpan<int> [| i |], Shape.Scalar)))
-            (pullback (Tensor.Of(Moves.reshape y.Shape.Raw basis))).Node |> Moves.reshape [| 1; int x.Size |]
+            let basis =
+                Selection.oneHot m y.DType (Leaves.value (Value.OfSpan(ReadOnlySpan<int> [| i |], Shape.Scalar)))
+
+            (pullback (Tensor.Of(Moves.reshape y.Shape.Raw basis))).Node
+            |> Moves.reshape [| 1; int x.Size |]
 
         let rows =
             if m = 0 then

@@ -34,6 +34,13 @@ type Value internal (storage: Storage, shape: Shape, dtype: ElementType) =
     member internal _.Span<'T when 'T: unmanaged and 'T: struct and 'T: (new: unit -> 'T) and 'T :> ValueType>() : Span<'T> =
         MemoryMarshal.Cast<byte, 'T>(storage.Span).Slice(0, int shape.Size)
 
+    // Reads the elements while the memory is certainly there: a span alone keeps nothing alive.
+    member private this.Read<'T, 'R when 'T: unmanaged and 'T: struct and 'T: (new: unit -> 'T) and 'T :> ValueType>(convert: 'T[] -> 'R) =
+        let copy = this.Span<'T>().ToArray()
+        GC.KeepAlive this
+        convert copy
+
+
     static member internal TypeOf<'T>() =
         let t = typeof<'T>
 
@@ -75,6 +82,7 @@ type Value internal (storage: Storage, shape: Shape, dtype: ElementType) =
 
         let value = Value.Allocate(shape, Value.TypeOf<'T>())
         data.CopyTo(value.Span<'T>())
+        GC.KeepAlive value
         value
 
     /// A copy of the elements in row-major order. Throws ElementTypeException if 'T is not the value's own type.
@@ -90,15 +98,15 @@ type Value internal (storage: Storage, shape: Shape, dtype: ElementType) =
                 )
             )
 
-        this.Span<'T>().ToArray()
+        this.Read<'T, 'T[]> id
 
     /// The elements as float64, whatever the type (bool as 0 and 1).
     member this.ToDoubles() : float[] =
         match dtype with
-        | ElementType.Float32 -> Array.map float (this.Span<float32>().ToArray())
-        | ElementType.Float64 -> this.Span<float>().ToArray()
-        | ElementType.Int32 -> Array.map float (this.Span<int>().ToArray())
-        | _ -> Array.map float (this.Span<byte>().ToArray())
+        | ElementType.Float32 -> this.Read<float32, float[]>(Array.map float)
+        | ElementType.Float64 -> this.Read<float, float[]> id
+        | ElementType.Int32 -> this.Read<int, float[]>(Array.map float)
+        | _ -> this.Read<byte, float[]>(Array.map float)
 
     /// The name of an element type as the documentation writes it: float32, float64, int32, uint8, bool.
     static member internal NameOf(dtype: ElementType) =

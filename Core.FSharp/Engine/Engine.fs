@@ -10,20 +10,22 @@ open Hybrid.Kernels
 /// What an engine did so far. Counts are of this engine alone.
 [<Struct>]
 type EngineStats =
-    { /// Plans that were made.
-      Compiles: int64
-      /// Evaluations that found their plan in the cache.
-      Hits: int64
-      /// Plans that were run.
-      Runs: int64
-      /// Kernel calls in all of these runs.
-      Kernels: int64
-      /// Plans in the cache now.
-      Plans: int
-      /// Bytes that the cached plans hold.
-      PlanBytes: int64
-      /// Bytes of the arenas, one for each run that was under way at the same time.
-      ArenaBytes: int64 }
+    {
+        /// Plans that were made.
+        Compiles: int64
+        /// Evaluations that found their plan in the cache.
+        Hits: int64
+        /// Plans that were run.
+        Runs: int64
+        /// Kernel calls in all of these runs.
+        Kernels: int64
+        /// Plans in the cache now.
+        Plans: int
+        /// Bytes that the cached plans hold.
+        PlanBytes: int64
+        /// Bytes of the arenas, one for each run that was under way at the same time.
+        ArenaBytes: int64
+    }
 
 /// Settings of an engine, with their defaults.
 [<Sealed>]
@@ -46,8 +48,8 @@ type EngineOptions() =
     /// How many bytes the kept plans may hold themselves; 64 MiB.
     member val MaxPlanBytes = 64L * 1024L * 1024L with get, set
 
-    /// How many operations may wait for someone to need their values before they are run; 20,000.
-    member val MaxPending = 20_000 with get, set
+    /// How many operations may wait for someone to need their values before they are run; 10,000.
+    member val MaxPending = 10_000 with get, set
 
 /// One run's memory: an arena and a table of addresses. Reused by the runs that follow.
 [<Sealed>]
@@ -102,7 +104,9 @@ type internal Executor(pool: WorkerPool) =
             let inputs = operands.Inputs
 
             for k in 0 .. step.Inputs.Length - 1 do
-                inputs[k] <- pointers[step.Inputs[k]] + (if step.Offsets.Length > k then step.Offsets[k] else 0n)
+                inputs[k] <-
+                    pointers[step.Inputs[k]]
+                    + (if step.Offsets.Length > k then step.Offsets[k] else 0n)
 
             operands.Output <- pointers[step.Output]
 
@@ -117,6 +121,7 @@ type internal Executor(pool: WorkerPool) =
         // An address alone keeps nothing alive, and a cell may have let go of a value meanwhile.
         GC.KeepAlive held
         GC.KeepAlive results
+        GC.KeepAlive plan
         Array.Clear held
 
 /// A refusal from inside of a kernel, with the step that it came from; the engine adds the layer path of the graph at hand.
@@ -202,7 +207,8 @@ type Engine(options: EngineOptions) =
         context.Engine <- this
 
         { new IDisposable with
-            member _.Dispose() = context.Engine <- before }
+            member _.Dispose() = context.Engine <- before
+        }
 
     /// The settings.
     member _.Options = options
@@ -212,16 +218,19 @@ type Engine(options: EngineOptions) =
     /// What was done so far.
     member _.Stats =
         lock plans (fun () ->
-            { Compiles = compiles
-              Hits = hits
-              Runs = Interlocked.Read &runs
-              Kernels = Interlocked.Read &kernels
-              Plans = planCount
-              PlanBytes = planBytes
-              ArenaBytes = executors |> Seq.sumBy (fun e -> e.ArenaBytes) })
+            {
+                Compiles = compiles
+                Hits = hits
+                Runs = Interlocked.Read &runs
+                Kernels = Interlocked.Read &kernels
+                Plans = planCount
+                PlanBytes = planBytes
+                ArenaBytes = executors |> Seq.sumBy (fun e -> e.ArenaBytes)
+            })
 
     member private _.Evict() =
-        while planCount > options.MaxPlans || (planBytes > options.MaxPlanBytes && planCount > 1) do
+        while planCount > options.MaxPlans
+              || (planBytes > options.MaxPlanBytes && planCount > 1) do
             let mutable oldest: Plan = null
 
             for bucket in plans.Values do
@@ -263,8 +272,7 @@ type Engine(options: EngineOptions) =
         if not (isNull known) then
             known
         else
-            let plan =
-                Planner.make order outputs options.Rewrites options.InexactRewrites key
+            let plan = Planner.make order outputs options.Rewrites options.InexactRewrites key
 
             lock plans (fun () ->
                 compiles <- compiles + 1L
@@ -311,7 +319,8 @@ type Engine(options: EngineOptions) =
         let plan = this.PlanFor(order, outputs)
 
         let results =
-            plan.Outputs |> Array.map (fun (struct (shape, dtype)) -> Value.Allocate(shape, dtype))
+            plan.Outputs
+            |> Array.map (fun (struct (shape, dtype)) -> Value.Allocate(shape, dtype))
 
         let nodes = order.Nodes
         this.RunPlan(plan, (fun i -> nodes[i].Value), (fun i -> nodes[i]), results, (fun i -> nodes[i].Path))
@@ -396,7 +405,8 @@ type Engine(options: EngineOptions) =
             let values = this.Compute(order, outputs)
 
             lock Gate.instance (fun () ->
-                outputs |> Array.iteri (fun i position -> order.Nodes[position].Value <- values[i])
+                outputs
+                |> Array.iteri (fun i position -> order.Nodes[position].Value <- values[i])
 
                 for position in outputs do
                     let node = order.Nodes[position]

@@ -6,14 +6,16 @@ open Hybrid.Kernels
 
 /// One kernel call of a plan: where the output goes, where the inputs are, and which node of the graph it comes from.
 type internal Step =
-    { Name: string
-      Kernel: Kernel
-      Output: int
-      Inputs: int[]
-      Offsets: nativeint[]
-      Elements: int64
-      DType: ElementType
-      Origin: int }
+    {
+        Name: string
+        Kernel: Kernel
+        Output: int
+        Inputs: int[]
+        Offsets: nativeint[]
+        Elements: int64
+        DType: ElementType
+        Origin: int
+    }
 
 /// Where a slot's memory comes from at each run.
 [<Struct>]
@@ -142,24 +144,24 @@ module internal Planner =
     /// Places of all blocks by first fit: a block takes the lowest gap among those alive at the same time.
     let private assign (blocks: Block list) =
         let placed = List<struct (Block * int64)>()
+        // Blocks still alive, by offset.
+        let alive = List<struct (Block * int64)>()
         let mutable top = 0L
 
         for block in blocks |> List.sortBy (fun b -> b.First) do
-            let busy =
-                placed
-                |> Seq.filter (fun (struct (other, _)) -> other.Last >= block.First)
-                |> Seq.sortBy (fun (struct (_, offset)) -> offset)
-
+            alive.RemoveAll(fun (struct (other, _)) -> other.Last < block.First) |> ignore
             let mutable offset = 0L
-            let mutable found = false
+            let mutable index = 0
 
-            for struct (other, start) in busy do
-                if not found then
-                    if start - offset >= align block.Size then
-                        found <- true
-                    else
-                        offset <- max offset (start + align other.Size)
+            // The gap before alive[index] ends where it starts.
+            while index < alive.Count
+                  && (let struct (_, start) = alive[index]
+                      start - offset < align block.Size) do
+                let struct (other, start) = alive[index]
+                offset <- max offset (start + align other.Size)
+                index <- index + 1
 
+            alive.Insert(index, struct (block, offset))
             placed.Add(struct (block, offset))
             top <- max top (offset + align block.Size)
 
@@ -172,7 +174,10 @@ module internal Planner =
         let work = Walk.order Walk.everything roots
 
         let distinct =
-            roots |> Array.distinctBy (fun r -> LanguagePrimitives.PhysicalHash r, r.Position) |> Array.map (fun r -> r.Position) |> Array.distinct
+            roots
+            |> Array.distinctBy (fun r -> LanguagePrimitives.PhysicalHash r, r.Position)
+            |> Array.map (fun r -> r.Position)
+            |> Array.distinct
 
         let results = roots |> Array.map (fun r -> Array.IndexOf(distinct, r.Position))
         let blocks = Array.zeroCreate<Block> work.Count
@@ -202,14 +207,18 @@ module internal Planner =
             output.Last <- max output.Last at
 
             steps.Add(
-                struct ({ Name = name
-                          Kernel = kernel
-                          Output = 0
-                          Inputs = [||]
-                          Offsets = inputLayouts |> Array.mapi (fun i l -> nativeint (l.Offset * int64 ((if n.Arity > i then n.Input i else n).DType.Size())))
-                          Elements = n.Shape.Size
-                          DType = n.DType
-                          Origin = o },
+                struct ({
+                            Name = name
+                            Kernel = kernel
+                            Output = 0
+                            Inputs = [||]
+                            Offsets =
+                                inputLayouts
+                                |> Array.mapi (fun i l -> nativeint (l.Offset * int64 ((if n.Arity > i then n.Input i else n).DType.Size())))
+                            Elements = n.Shape.Size
+                            DType = n.DType
+                            Origin = o
+                        },
                         output,
                         inputs)
             )
@@ -252,7 +261,10 @@ module internal Planner =
                         let position = int n.Attribute
                         let source = order.Nodes[position]
 
-                        if isNull source.Value && Object.ReferenceEquals(source.Primitive, Leaves.scalarPrimitive) then
+                        if
+                            isNull source.Value
+                            && Object.ReferenceEquals(source.Primitive, Leaves.scalarPrimitive)
+                        then
                             fixedBlock (Scalar position)
                         else
                             fixedBlock (Leaf position)
@@ -295,7 +307,13 @@ module internal Planner =
         |> Array.iteri (fun number position ->
             let block, layout, n = blocks[position], layouts[position], work.Nodes[position]
 
-            if block.Slot < 0 && layout.IsContiguous && layout.Offset = 0L && bytesOf n.Shape n.DType = block.Size && claimed.Add block then
+            if
+                block.Slot < 0
+                && layout.IsContiguous
+                && layout.Offset = 0L
+                && bytesOf n.Shape n.DType = block.Size
+                && claimed.Add block
+            then
                 block.Slot <- places.Count
                 places.Add(Result number)
             else
@@ -318,10 +336,12 @@ module internal Planner =
             |> Seq.map (fun (struct (step, output, inputs)) ->
                 { step with
                     Output = output.Slot
-                    Inputs = inputs |> Array.map (fun b -> b.Slot) })
+                    Inputs = inputs |> Array.map (fun b -> b.Slot)
+                })
             |> Array.ofSeq
 
         let shapes =
-            distinct |> Array.map (fun p -> struct (work.Nodes[p].Shape, work.Nodes[p].DType))
+            distinct
+            |> Array.map (fun p -> struct (work.Nodes[p].Shape, work.Nodes[p].DType))
 
         Plan(key, hash key, finished, places.ToArray(), results, shapes, arena)

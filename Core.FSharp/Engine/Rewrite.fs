@@ -8,9 +8,11 @@ open Hybrid.Kernels
 
 /// One rule. `Apply` returns the replacement, or null where the rule does not fit.
 type Rule =
-    { Name: string
-      Exact: bool
-      Apply: Node -> Node }
+    {
+        Name: string
+        Exact: bool
+        Apply: Node -> Node
+    }
 
 let private is name (n: Node) = n.Primitive.Name = name
 
@@ -27,55 +29,63 @@ let private isNumber (number: float) (n: Node) =
     BitConverter.DoubleToInt64Bits(uniform n) = BitConverter.DoubleToInt64Bits number
 
 let private rule name exact apply =
-    { Name = name
-      Exact = exact
-      Apply = apply }
+    {
+        Name = name
+        Exact = exact
+        Apply = apply
+    }
 
 let private sameAttributes (a: int[]) (b: int[]) =
     ReadOnlySpan<int>(a).SequenceEqual(ReadOnlySpan<int> b)
 
 /// The rules, in the order in which they are tried.
 let rules: Rule list =
-    [ rule "boundary x -> x" true (fun n -> if n.Primitive.Family = Family.Leaf && n.Arity = 1 then n.A else null)
-      rule "x * 1 -> x" true (fun n ->
-          if not (is "mul" n) then null
-          elif isNumber 1.0 n.B then n.A
-          elif isNumber 1.0 n.A then n.B
-          else null)
-      rule "x / 1 -> x" true (fun n -> if is "div" n && isNumber 1.0 n.B then n.A else null)
-      rule "x - 0 -> x" true (fun n -> if is "sub" n && isNumber 0.0 n.B then n.A else null)
-      rule "x + -0 -> x" true (fun n -> if is "add" n && isNumber -0.0 n.B then n.A else null)
-      rule "--x -> x" true (fun n -> if is "neg" n && is "neg" n.A then n.A.A else null)
-      rule "where(m, x, x) -> x" true (fun n ->
-          if is "where" n && Object.ReferenceEquals(n.B, n.C) then
-              n.B
-          else
-              null)
-      rule "reshape(reshape(x)) -> reshape(x)" true (fun n ->
-          if is "reshape" n && is "reshape" n.A then
-              Moves.reshape n.Attributes n.A.A
-          else
-              null)
-      rule "permute(permute(x)) -> permute(x)" true (fun n ->
-          if is "permute" n && is "permute" n.A then
-              Moves.permute (n.Attributes |> Array.map (fun axis -> n.A.Attributes[axis])) n.A.A
-          else
-              null)
-      rule "broadcast(broadcast(x)) -> broadcast(x)" true (fun n ->
-          if is "broadcastTo" n && is "broadcastTo" n.A then
-              Moves.broadcastTo n.Shape n.A.A
-          else
-              null)
-      rule "x + 0 -> x" false (fun n ->
-          if not (is "add" n) then null
-          elif isNumber 0.0 n.B then n.A
-          elif isNumber 0.0 n.A then n.B
-          else null)
-      rule "x * 0 -> 0" false (fun n ->
-          if is "mul" n && (isNumber 0.0 n.A || isNumber 0.0 n.B) then
-              Elementwise.constantLike n 0.0
-          else
-              null) ]
+    [
+        rule "boundary x -> x" true (fun n ->
+            if n.Primitive.Family = Family.Leaf && n.Arity = 1 then
+                n.A
+            else
+                null)
+        rule "x * 1 -> x" true (fun n ->
+            if not (is "mul" n) then null
+            elif isNumber 1.0 n.B then n.A
+            elif isNumber 1.0 n.A then n.B
+            else null)
+        rule "x / 1 -> x" true (fun n -> if is "div" n && isNumber 1.0 n.B then n.A else null)
+        rule "x - 0 -> x" true (fun n -> if is "sub" n && isNumber 0.0 n.B then n.A else null)
+        rule "x + -0 -> x" true (fun n -> if is "add" n && isNumber -0.0 n.B then n.A else null)
+        rule "--x -> x" true (fun n -> if is "neg" n && is "neg" n.A then n.A.A else null)
+        rule "where(m, x, x) -> x" true (fun n ->
+            if is "where" n && Object.ReferenceEquals(n.B, n.C) then
+                n.B
+            else
+                null)
+        rule "reshape(reshape(x)) -> reshape(x)" true (fun n ->
+            if is "reshape" n && is "reshape" n.A then
+                Moves.reshape n.Attributes n.A.A
+            else
+                null)
+        rule "permute(permute(x)) -> permute(x)" true (fun n ->
+            if is "permute" n && is "permute" n.A then
+                Moves.permute (n.Attributes |> Array.map (fun axis -> n.A.Attributes[axis])) n.A.A
+            else
+                null)
+        rule "broadcast(broadcast(x)) -> broadcast(x)" true (fun n ->
+            if is "broadcastTo" n && is "broadcastTo" n.A then
+                Moves.broadcastTo n.Shape n.A.A
+            else
+                null)
+        rule "x + 0 -> x" false (fun n ->
+            if not (is "add" n) then null
+            elif isNumber 0.0 n.B then n.A
+            elif isNumber 0.0 n.A then n.B
+            else null)
+        rule "x * 0 -> 0" false (fun n ->
+            if is "mul" n && (isNumber 0.0 n.A || isNumber 0.0 n.B) then
+                Elementwise.constantLike n 0.0
+            else
+                null)
+    ]
 
 /// Nodes that compute the same thing: equal primitive, attributes, shape, type and the very same inputs.
 let private sameWork =
@@ -97,7 +107,8 @@ let private sameWork =
             && Shapes.same a.Shape b.Shape
             && sameAttributes a.Attributes b.Attributes
             && a.Arity = b.Arity
-            && Seq.forall (fun i -> Object.ReferenceEquals(a.Input i, b.Input i)) (seq { 0 .. a.Arity - 1 }) }
+            && Seq.forall (fun i -> Object.ReferenceEquals(a.Input i, b.Input i)) (seq { 0 .. a.Arity - 1 })
+    }
 
 /// A graph made anew for a plan: leaves replaced by placeholders numbered by position, so that the plan holds no one's memory,
 /// rules applied, equal work shared. Gives the new node of each position and the first position of each new node.
@@ -114,7 +125,8 @@ let rebuild (order: Order) (rewrite: bool) (inexact: bool) =
     // Values, scalars and placeholders are slots to fill at each run: numbered, and never merged.
     let isSlot (n: Node) =
         not (isNull n.Value)
-        || n.Arity = 0 && not (Object.ReferenceEquals(n.Primitive, Leaves.constantPrimitive))
+        || n.Arity = 0
+           && not (Object.ReferenceEquals(n.Primitive, Leaves.constantPrimitive))
 
     let result = Array.zeroCreate<Node> order.Count
 

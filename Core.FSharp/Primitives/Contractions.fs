@@ -24,33 +24,28 @@ let private matmulPrimitive: Primitive =
                 let dtype, last = n.DType, n.Shape.Rank - 1
                 let rows, columns, inner = n.Shape[last - 1], n.Shape[last], n.A.Shape[last]
                 let batch = Lower.extent n.Shape 0 (last - 1)
-                let step = int64 columns
                 let batchStep = int64 rows * int64 columns
-                let size = n.Shape.Size
 
-                if inner = 0 then
-                    Kernel(fun o -> Elementwise.Fill(dtype, o.Output, size, 0.0, o.Pool))
-                else
-                    Kernel(fun o ->
-                        MatrixProduct.RunBatched(
-                            dtype,
-                            a.Transposed,
-                            b.Transposed,
-                            rows,
-                            columns,
-                            inner,
-                            o.Inputs[0],
-                            a.Step,
-                            a.BatchStep,
-                            o.Inputs[1],
-                            b.Step,
-                            b.BatchStep,
-                            o.Output,
-                            max 1L step,
-                            batchStep,
-                            batch,
-                            o.Pool
-                        )))
+                Kernel(fun o ->
+                    MatrixProduct.RunBatched(
+                        dtype,
+                        a.Transposed,
+                        b.Transposed,
+                        rows,
+                        columns,
+                        inner,
+                        o.Inputs[0],
+                        a.Step,
+                        a.BatchStep,
+                        o.Inputs[1],
+                        b.Step,
+                        b.BatchStep,
+                        o.Output,
+                        int64 columns,
+                        batchStep,
+                        batch,
+                        o.Pool
+                    )))
     }
 
 let private product (a: Node) (b: Node) =

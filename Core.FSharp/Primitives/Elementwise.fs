@@ -209,7 +209,7 @@ let square x = unary squarePrimitive x
 tie squarePrimitive (fun n _ g -> mul g (scale 2.0 n.A)) (onOne "square" Domain.Any square)
 
 let private reciprocalPrimitive =
-    unaryRecord "reciprocal" UnaryOp.Reciprocal "1 / {0}" @"\frac{1}{{0}}" output
+    unaryRecord "reciprocal" UnaryOp.Reciprocal "1 / {0}" @"\frac1{{0}}" output
 
 /// 1 / x.
 let reciprocal x = unary reciprocalPrimitive x
@@ -381,10 +381,14 @@ let private reluPrimitive =
 /// max(x, 0); NaN stays NaN.
 let relu x = unary reluPrimitive x
 
-tie reluPrimitive (fun n _ g -> where (positive n.A) g (Leaves.constant g.DType 0.0)) (onOne "relu" Domain.NonZero relu)
+// The mask is of the dead half, so that NaN passes the gradient, as in PyTorch.
+tie
+    reluPrimitive
+    (fun n _ g -> where (lessEqual n.A (Leaves.constant g.DType 0.0)) (Leaves.constant g.DType 0.0) g)
+    (onOne "relu" Domain.NonZero relu)
 
-// The winner takes the gradient, and a tie is shared equally.
-let private extremum name op text latex (wins: Node -> Node -> Node) =
+// The loser gets nothing, and a tie is shared equally; where one is NaN nobody loses, as in PyTorch.
+let private extremum name op text latex (loses: Node -> Node -> Node) =
     let p =
         { binaryRecord name op text latex both Linearity.None with
             Kink = "a tie shares the gradient equally"
@@ -394,19 +398,19 @@ let private extremum name op text latex (wins: Node -> Node -> Node) =
         let own, other = if i = 0 then n.A, n.B else n.B, n.A
         let half = scale 0.5 g
         let zero = Leaves.constant g.DType 0.0
-        where (equal own other) half (where (wins own other) g zero)
+        where (equal own other) half (where (loses own other) zero g)
 
     tie p vjp (onTwo name Domain.Any Domain.Any (broadcasting p))
     p
 
 let private maximumPrimitive =
-    extremum "maximum" BinaryOp.Maximum "max({0}, {1})" @"\max({0}, {1})" (fun own other -> less other own)
+    extremum "maximum" BinaryOp.Maximum "max({0}, {1})" @"\max({0}, {1})" less
 
 /// The larger of two.
 let maximum a b = broadcasting maximumPrimitive a b
 
 let private minimumPrimitive =
-    extremum "minimum" BinaryOp.Minimum "min({0}, {1})" @"\min({0}, {1})" less
+    extremum "minimum" BinaryOp.Minimum "min({0}, {1})" @"\min({0}, {1})" (fun own other -> less other own)
 
 /// The smaller of two.
 let minimum a b = broadcasting minimumPrimitive a b
@@ -495,10 +499,9 @@ tie
             let slope = mul n.B (pow n.A (sub n.B (Leaves.constant n.DType 1.0)))
             where (equal n.B zero) zero (mul g slope)
         else
-            // a^b log a; at a = 0 the power is 0 (or 1 for b = 0) whatever the small change of b > 0.
-            let atZero = equal n.A zero
-            let safe = where atZero (Leaves.constant g.DType 1.0) n.A
-            mul g (mul n (log safe)))
+            // a^b log a; at a = 0 and b >= 0 the power is 0 (or 1 for b = 0) whatever the small change of b.
+            let harmless = where (less n.B zero) n.A (Leaves.constant g.DType 1.0)
+            mul g (mul n (log (where (equal n.A zero) harmless n.A))))
     (onTwo "pow" Domain.Positive Domain.Any pow)
 
 // ---- conversion -------------------------------------------------------------------------------------------------------
@@ -530,11 +533,19 @@ tie
         else
             null)
     [
-        {
-            Name = "mask to number"
-            Inputs = [ [ 2; 3 ], Domain.Mask ]
-            Build = fun x -> cast ElementType.Float64 x[0]
-        }
+        for name, shape, domain, target in
+            [
+                "mask to number", [ 2; 3 ], Domain.Mask, ElementType.Float64
+                "float64 to float32", [ 2; 3 ], Domain.Any, ElementType.Float32
+                "a scalar to float32", [], Domain.Any, ElementType.Float32
+                "number to integer", [ 4 ], Domain.Any, ElementType.Int32
+                "integer to number", [ 4 ], Domain.Index, ElementType.Float64
+            ] ->
+            {
+                Name = name
+                Inputs = [ shape, domain ]
+                Build = fun x -> cast target x[0]
+            }
     ]
 
 /// The primitives of this family.

@@ -135,11 +135,11 @@ let private crossEntropyPrimitive: Primitive =
         Lower =
             Lowering(fun n _ ->
                 let dtype, rows, classes = n.DType, rows n.A, classes n.A
-                let shape, scope = n.B.Shape, n.Scope
+                let shape = n.B.Shape
 
                 Kernel(fun o ->
                     Softmax.CrossEntropy(dtype, o.Output, o.Inputs[0], o.Inputs[1], rows, classes, o.Pool)
-                    |> Selection.checkPosition "crossEntropy" "labels" classes shape scope labelAdvice o.Inputs[1]))
+                    |> Selection.checkPosition "crossEntropy" "labels" classes shape labelAdvice o.Inputs[1]))
     }
 
 let private crossEntropyGradientPrimitive: Primitive =
@@ -174,11 +174,11 @@ let private crossEntropyGradientPrimitive: Primitive =
         Lower =
             Lowering(fun n _ ->
                 let dtype, rows, classes = n.DType, rows n.B, classes n.B
-                let shape, scope = n.C.Shape, n.Scope
+                let shape = n.C.Shape
 
                 Kernel(fun o ->
                     Softmax.CrossEntropyGradient(dtype, o.Output, o.Inputs[1], o.Inputs[2], o.Inputs[0], rows, classes, o.Pool)
-                    |> Selection.checkPosition "crossEntropyGradient" "labels" classes shape scope labelAdvice o.Inputs[2]))
+                    |> Selection.checkPosition "crossEntropyGradient" "labels" classes shape labelAdvice o.Inputs[2]))
     }
 
 /// -log softmax(logits)[label] for each row: logits [..., classes], integer labels [...] to losses [...].
@@ -260,16 +260,14 @@ let private bcePrimitive: Primitive =
         Kink = "logarithms are held at -100 or more, p (1 - p) at 1e-12 or more"
         Lower =
             Lowering(fun n inputs ->
-                let dtype, shape, scope, space =
-                    n.DType, n.Shape, n.Scope, Lower.space n.Shape inputs
+                let dtype, shape, space = n.DType, n.Shape, Lower.space n.Shape inputs
 
                 let check (what: string) advice memory =
                     let bad = Elementwise.FirstOutside(dtype, memory, shape.Size, 0.0, 1.0)
 
                     if bad >= 0L then
-                        let path = if isNull scope then "" else scope.Path
                         let got = $"{number dtype (read dtype memory bad)}{Shapes.place shape bad}"
-                        raise (ValueException("bce", $"{what} from 0 to 1", got, path, advice))
+                        raise (ValueException("bce", $"{what} from 0 to 1", got, "", advice))
 
                 Kernel(fun o ->
                     check "probabilities" "Apply sigmoid first, or use bceWithLogits." o.Inputs[0]
@@ -281,6 +279,9 @@ let private bcePrimitive: Primitive =
 /// PyTorch's are. Values outside of [0, 1] are refused at evaluation.
 let bce (p: Node) (t: Node) = broadcasting bcePrimitive p t
 
+// PyTorch's 1e-12 is a float32, also where it meets float64.
+let private smallest = float 1e-12f
+
 let private clipped (x: Node) =
     maximum x (Leaves.constant x.DType -100.0)
 
@@ -291,7 +292,7 @@ tie
 
         if i = 0 then
             let spread = mul p (sub (one n.DType) p)
-            mul g (div (sub p t) (maximum spread (Leaves.constant n.DType 1e-12)))
+            mul g (div (sub p t) (maximum spread (Leaves.constant n.DType smallest)))
         else
             mul g (sub (clipped (log1p (neg p))) (clipped (log p))))
     [

@@ -43,7 +43,7 @@ let private reduceTogether (p: Primitive) (axes: int[]) (x: Node) =
 let private extremum name (word: string) run : Primitive =
     { define name Family.Reduction 1 with
         Access = Access.Contiguous
-        Type = Elementwise.number
+        Type = Elementwise.floating
         Text = $"{name}({{0}})"
         Latex = $@"\{word} {{0}}"
         Saves = 1 ||| output
@@ -91,7 +91,7 @@ let private position name run : Primitive =
         Access = Access.Contiguous
         Type =
             TypeRule(fun n ->
-                Elementwise.number.Invoke n |> ignore
+                Elementwise.floating.Invoke n |> ignore
                 ElementType.Int32)
         Text = $"{name}({{0}})"
         Latex = $@"\operatorname{{{name}}} {{0}}"

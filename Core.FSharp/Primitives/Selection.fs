@@ -23,11 +23,11 @@ let positions operation (index: Node) =
             )
         )
 
-/// Refuses, at evaluation, the first position that a kernel found outside of 0 .. limit - 1; nothing if `bad` is negative.
-let checkPosition operation (what: string) (limit: int) (shape: Shape) (scope: Scope) (advice: string) (memory: nativeint) (bad: int64) =
+/// Refuses, at evaluation, the first position that a kernel found outside of 0 .. limit - 1; nothing if `bad` is negative. The
+/// engine adds the layer path.
+let checkPosition operation (what: string) (limit: int) (shape: Shape) (advice: string) (memory: nativeint) (bad: int64) =
     if bad >= 0L then
         let value = Marshal.ReadInt32(memory + nativeint (4L * bad))
-        let path = if isNull scope then "" else scope.Path
 
         let expected =
             if limit = 0 then
@@ -35,7 +35,7 @@ let checkPosition operation (what: string) (limit: int) (shape: Shape) (scope: S
             else
                 $"{what} from 0 to {limit - 1}"
 
-        raise (ValueException(operation, expected, $"{value}{Shapes.place shape bad}", path, advice))
+        raise (ValueException(operation, expected, $"{value}{Shapes.place shape bad}", "", advice))
 
 // ---- rows -------------------------------------------------------------------------------------------------------------
 
@@ -54,12 +54,12 @@ let private gatherPrimitive: Primitive =
         Lower =
             Lowering(fun n _ ->
                 let dtype, rows, inner = n.DType, n.A.Shape[0], rowLength n.A.Shape 1
-                let shape, scope = n.B.Shape, n.Scope
+                let shape = n.B.Shape
                 let count = int shape.Size
 
                 Kernel(fun o ->
                     Selection.Gather(dtype, o.Output, o.Inputs[0], o.Inputs[1], count, rows, inner, o.Pool)
-                    |> checkPosition "gather" "rows" rows shape scope rowAdvice o.Inputs[1]))
+                    |> checkPosition "gather" "rows" rows shape rowAdvice o.Inputs[1]))
     }
 
 let private scatterAddPrimitive: Primitive =
@@ -93,12 +93,12 @@ let private scatterAddPrimitive: Primitive =
         Lower =
             Lowering(fun n _ ->
                 let dtype, rows, inner = n.DType, n.Shape[0], rowLength n.Shape 1
-                let shape, scope = n.B.Shape, n.Scope
+                let shape = n.B.Shape
                 let count = int shape.Size
 
                 Kernel(fun o ->
                     Selection.ScatterAdd(dtype, o.Output, o.Inputs[0], o.Inputs[1], count, rows, inner, o.Pool)
-                    |> checkPosition "scatterAdd" "rows" rows shape scope rowAdvice o.Inputs[1]))
+                    |> checkPosition "scatterAdd" "rows" rows shape rowAdvice o.Inputs[1]))
     }
 
 /// Rows of x by their positions: the result has the shape of the positions, then that of a row.
@@ -200,11 +200,11 @@ let private takeAlongPrimitive: Primitive =
             Lowering(fun n _ ->
                 let dtype, axis, x = n.DType, int n.Attribute, n.A.Shape
                 let outer, length, inner = Lower.extent x 0 axis, x[axis], rowLength x (axis + 1)
-                let shape, scope = n.B.Shape, n.Scope
+                let shape = n.B.Shape
 
                 Kernel(fun o ->
                     Selection.TakeAlong(dtype, o.Output, o.Inputs[0], o.Inputs[1], outer, length, inner, o.Pool)
-                    |> checkPosition "takeAlong" "positions" length shape scope lineAdvice o.Inputs[1]))
+                    |> checkPosition "takeAlong" "positions" length shape lineAdvice o.Inputs[1]))
     }
 
 let private putAlongPrimitive: Primitive =
@@ -233,11 +233,11 @@ let private putAlongPrimitive: Primitive =
             Lowering(fun n _ ->
                 let dtype, axis, y = n.DType, int n.Attribute, n.Shape
                 let outer, length, inner = Lower.extent y 0 axis, y[axis], rowLength y (axis + 1)
-                let shape, scope = n.B.Shape, n.Scope
+                let shape = n.B.Shape
 
                 Kernel(fun o ->
                     Selection.PutAlong(dtype, o.Output, o.Inputs[0], o.Inputs[1], outer, length, inner, o.Pool)
-                    |> checkPosition "putAlong" "positions" length shape scope lineAdvice o.Inputs[1]))
+                    |> checkPosition "putAlong" "positions" length shape lineAdvice o.Inputs[1]))
     }
 
 /// The element at a position of its own in each line along an axis (an index), which leaves the shape: y[o, i] = x[o, index[o, i], i].
@@ -323,12 +323,12 @@ let private oneHotPrimitive: Primitive =
         Type = TypeRule(fun n -> LanguagePrimitives.EnumOfValue(byte (n.Attribute >>> 32)))
         Lower =
             Lowering(fun n _ ->
-                let dtype, classes, shape, scope = n.DType, int n.Attribute, n.A.Shape, n.Scope
+                let dtype, classes, shape = n.DType, int n.Attribute, n.A.Shape
                 let count = int shape.Size
 
                 Kernel(fun o ->
                     Selection.OneHot(dtype, o.Output, o.Inputs[0], count, classes)
-                    |> checkPosition "oneHot" "labels" classes shape scope "Check the labels, or the number of classes." o.Inputs[0]))
+                    |> checkPosition "oneHot" "labels" classes shape "Check the labels, or the number of classes." o.Inputs[0]))
     }
 
 /// For each label a row of `classes` zeros with a 1 at the label.
