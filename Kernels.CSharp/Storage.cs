@@ -39,6 +39,12 @@ public sealed class Storage
     /// <summary>The bytes, for host code to read and write.</summary>
     public unsafe Span<byte> Span => new((void*)Pointer, (int)Bytes);
 
+    /// <summary>Bytes of collected blocks that wait to serve new ones; see <see cref="Trim"/>.</summary>
+    public static long IdleBytes => StoragePool.PooledBytes;
+
+    /// <summary>Gives the memory of collected blocks back to the runtime instead of keeping it for new ones.</summary>
+    public static void Trim() => StoragePool.TrimTo(0);
+
     /// <summary>Sets every byte to zero.</summary>
     public void Clear()
     {

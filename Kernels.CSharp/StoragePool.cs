@@ -68,7 +68,7 @@ internal static class StoragePool
         if (bytes < SmallestClass)
             return RentSmall(bytes);
         (int sizeClass, long size) = ClassOf(bytes);
-        byte[] memory = Take(sizeClass, size) ?? Collected(sizeClass, size) ?? Pinned(size);
+        byte[] memory = Take(sizeClass) ?? Collected(sizeClass, size) ?? Pinned(size);
         Interlocked.Add(ref outstanding, memory.Length);
         return (new PooledBlock(memory, sizeClass), 0);
     }
@@ -90,7 +90,7 @@ internal static class StoragePool
     private static byte[] Pinned(long size) =>
         GC.AllocateUninitializedArray<byte>((int)Math.Min(size + Storage.Alignment, Array.MaxLength), pinned: true);
 
-    private static byte[]? Take(int sizeClass, long size)
+    private static byte[]? Take(int sizeClass)
     {
         if (!Free[sizeClass].TryPop(out byte[]? memory))
             return null;
@@ -106,21 +106,21 @@ internal static class StoragePool
             return null;
         lock (CollectGate)
         {
-            if (Take(sizeClass, size) is { } other)
+            if (Take(sizeClass) is { } other)
                 return other;
             GC.Collect(1, GCCollectionMode.Forced, blocking: true);
             GC.WaitForPendingFinalizers();
             Interlocked.Exchange(ref alive, Interlocked.Read(ref outstanding));
-            TrimTo(budget);
+            TrimTo(4 * budget);
         }
-        return Take(sizeClass, size);
+        return Take(sizeClass);
     }
 
-    // Memory of sizes that nobody asks for any more is given back to the runtime, largest classes first.
-    private static void TrimTo(long budget)
+    /// <summary>Gives idle memory back to the runtime, largest blocks first, until at most some bytes are idle.</summary>
+    public static void TrimTo(long bytes)
     {
-        for (int i = Free.Length - 1; i >= 0 && PooledBytes > 4 * budget; i--)
-            while (PooledBytes > 4 * budget && Take(i, 0) is not null) { }
+        for (int i = Free.Length - 1; i >= 0; i--)
+            while (PooledBytes > bytes && Take(i) is not null) { }
     }
 
     // Four classes to an octave: a block wastes at most a fifth of its memory.

@@ -56,7 +56,7 @@ public static unsafe partial class Elementwise
         for (long i = 0; i < count; i += S.Count)
         {
             long rest = count - i;
-            V value = rest >= S.Count ? S.Load(x + i) : S.LoadPart(x + i, (int)rest);
+            V value = rest >= S.Count ? S.Load(x + i) : S.LoadPart(x + i, (int)rest, S.Zero);
             ulong inside = S.MaskBits(S.And(S.LessEqual(least, value), S.LessEqual(value, greatest)));
             ulong outside = inside ^ all;
             if (rest < S.Count)

@@ -30,7 +30,7 @@ internal static unsafe class UnaryLoop<S, V, T, F>
             if (i < count)
             {
                 int rest = (int)(count - i);
-                S.StorePart(y + i, F.Invoke<S, V>(S.LoadPart(x, rest)), rest);
+                S.StorePart(y + i, F.Invoke<S, V>(S.LoadPart(x, rest, S.Zero)), rest);
             }
 
             segment->NextRow();
@@ -71,7 +71,7 @@ internal static unsafe class BinaryLoop<S, V, T, F>
             if (i < count)
             {
                 int rest = (int)(count - i);
-                S.StorePart(y + i, F.Invoke<S, V>(S.LoadPart(a, rest), S.LoadPart(b, rest)), rest);
+                S.StorePart(y + i, F.Invoke<S, V>(S.LoadPart(a, rest, S.Zero), S.LoadPart(b, rest, S.Zero)), rest);
             }
 
             segment->NextRow();
@@ -119,7 +119,7 @@ internal static unsafe class SelectLoop<S, V, T>
             {
                 int rest = (int)(count - i);
                 PartialMemory.Copy(condition, lastCondition, rest);
-                S.StorePart(y + i, S.Select(S.LoadMask(lastCondition), S.LoadPart(a, rest), S.LoadPart(b, rest)), rest);
+                S.StorePart(y + i, S.Select(S.LoadMask(lastCondition), S.LoadPart(a, rest, S.Zero), S.LoadPart(b, rest, S.Zero)), rest);
             }
 
             segment->NextRow();
@@ -160,7 +160,10 @@ internal static unsafe class CompareLoop<S, V, T, F>
                 for (int j = 0; j < block; j += S.Count)
                 {
                     int rest = block - j;
-                    V mask = rest >= S.Count ? F.Invoke<S, V>(S.Load(a), S.Load(b)) : F.Invoke<S, V>(S.LoadPart(a, rest), S.LoadPart(b, rest));
+                    V mask =
+                        rest >= S.Count
+                            ? F.Invoke<S, V>(S.Load(a), S.Load(b))
+                            : F.Invoke<S, V>(S.LoadPart(a, rest, S.Zero), S.LoadPart(b, rest, S.Zero));
                     bits |= S.MaskBits(mask) << j;
                     a += stepA;
                     b += stepB;

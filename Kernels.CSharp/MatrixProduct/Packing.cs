@@ -29,7 +29,7 @@ internal static unsafe class Packing<S, V, T>
             for (int j = 0; j < width; j += S.Count)
             {
                 int lanes = columns - j;
-                S.Store(target + j, lanes >= S.Count ? S.Load(source + j) : S.LoadPart(source + j, Math.Max(lanes, 0)));
+                S.Store(target + j, lanes >= S.Count ? S.Load(source + j) : S.LoadPart(source + j, Math.Max(lanes, 0), S.Zero));
             }
 
             source += rowStep;
@@ -52,7 +52,7 @@ internal static unsafe class Packing<S, V, T>
             for (int i = 0; i < rows; i += S.Count)
             {
                 int lanes = Math.Min(S.Count, rows - i);
-                S.StorePart(target + i, S.LoadPart(source + i, lanes), lanes);
+                S.StorePart(target + i, S.LoadPart(source + i, lanes, S.Zero), lanes);
             }
 
             source += columnStep;

@@ -217,7 +217,7 @@ internal static unsafe class Tile<S, V, T, R, N>
         }
 
         T* c = (T*)(call->C + (row * call->RowStepC)) + (vector * S.Count);
-        return vector == N.Value - 1 && call->LastLanes < S.Count ? S.LoadPart(c, call->LastLanes) : S.Load(c);
+        return vector == N.Value - 1 && call->LastLanes < S.Count ? S.LoadPart(c, call->LastLanes, S.Zero) : S.Load(c);
     }
 
     /// <summary>Writes a row of the tile.</summary>

@@ -137,15 +137,5 @@ internal static unsafe class Lanes<S, V, T, C>
 
     /// <summary>Up to one register, missing lanes holding the identity.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V LoadPadded(T* x, int count)
-    {
-        if (count >= S.Count)
-        {
-            return S.Load(x);
-        }
-
-        V identity = S.Const(C.Identity);
-        S.StorePart((T*)&identity, S.LoadPart(x, count), count);
-        return identity;
-    }
+    private static V LoadPadded(T* x, int count) => count >= S.Count ? S.Load(x) : S.LoadPart(x, count, S.Const(C.Identity));
 }

@@ -124,7 +124,7 @@ internal static unsafe class ReductionLoop<S, V, T, C>
             T* at = x + j;
             for (long row = 0; row < rows; row++)
             {
-                sum = C.Combine<S, V, T>(sum, S.LoadPart(at, lanes));
+                sum = C.Combine<S, V, T>(sum, S.LoadPart(at, lanes, S.Zero));
                 at += rowStep;
             }
 
@@ -162,7 +162,7 @@ internal static unsafe class ReductionLoop<S, V, T, C>
         for (long i = 0; i < count; i += S.Count)
         {
             int lanes = (int)Math.Min(S.Count, count - i);
-            S.StorePart(a + i, C.Combine<S, V, T>(S.LoadPart(a + i, lanes), S.LoadPart(b + i, lanes)), lanes);
+            S.StorePart(a + i, C.Combine<S, V, T>(S.LoadPart(a + i, lanes, S.Zero), S.LoadPart(b + i, lanes, S.Zero)), lanes);
         }
     }
 }

@@ -7,7 +7,9 @@ namespace Hybrid.Kernels;
 /// </summary>
 /// <remarks>
 /// Masks are registers whose lanes are all ones or all zeros. The <c>Bits</c> operations treat a lane as an integer of the
-/// same size. Partial loads fill the missing lanes with zero and touch no memory beyond the last valid lane.
+/// same size. A partial load or store touches no memory beyond
+/// the lanes it is asked for. Never give one a local's address: the JIT of .NET 10.0 takes a masked store for a whole one and drops what the
+/// local held before.
 /// </remarks>
 internal unsafe interface ISimd<V, T>
     where V : unmanaged
@@ -20,7 +22,9 @@ internal unsafe interface ISimd<V, T>
     static abstract V Broadcast(T value);
     static abstract V Load(T* source);
     static abstract void Store(T* target, V value);
-    static abstract V LoadPart(T* source, int count);
+
+    /// <summary>The first lanes from memory, the others from <paramref name="fill"/>; nothing beyond the first is read.</summary>
+    static abstract V LoadPart(T* source, int count, V fill);
     static abstract void StorePart(T* target, V value, int count);
     static abstract V Add(V a, V b);
     static abstract V Sub(V a, V b);

@@ -41,19 +41,19 @@ internal readonly unsafe struct Simd128<T> : ISimd<Vector128<T>, T>
     public static void Store(T* target, Vector128<T> value) => Vector128.Store(value, target);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<T> LoadPart(T* source, int count)
+    public static Vector128<T> LoadPart(T* source, int count, Vector128<T> fill)
     {
         if (Avx.IsSupported && sizeof(T) == 4)
         {
-            return Avx.MaskLoad((float*)source, FirstLanes(count).AsSingle()).As<float, T>();
+            return Select(FirstLanes(count), Avx.MaskLoad((float*)source, FirstLanes(count).AsSingle()).As<float, T>(), fill);
         }
 
         if (Avx.IsSupported && sizeof(T) == 8)
         {
-            return Avx.MaskLoad((double*)source, FirstLanes(count).AsDouble()).As<double, T>();
+            return Select(FirstLanes(count), Avx.MaskLoad((double*)source, FirstLanes(count).AsDouble()).As<double, T>(), fill);
         }
 
-        Vector128<T> block = default;
+        Vector128<T> block = fill;
         PartialMemory.Copy(source, (T*)&block, count);
         return block;
     }

@@ -41,19 +41,19 @@ internal readonly unsafe struct Simd256<T> : ISimd<Vector256<T>, T>
     public static void Store(T* target, Vector256<T> value) => Vector256.Store(value, target);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<T> LoadPart(T* source, int count)
+    public static Vector256<T> LoadPart(T* source, int count, Vector256<T> fill)
     {
         if (Avx2.IsSupported && sizeof(T) == 4)
         {
-            return Avx.MaskLoad((float*)source, FirstLanes(count).AsSingle()).As<float, T>();
+            return Select(FirstLanes(count), Avx.MaskLoad((float*)source, FirstLanes(count).AsSingle()).As<float, T>(), fill);
         }
 
         if (Avx2.IsSupported && sizeof(T) == 8)
         {
-            return Avx.MaskLoad((double*)source, FirstLanes(count).AsDouble()).As<double, T>();
+            return Select(FirstLanes(count), Avx.MaskLoad((double*)source, FirstLanes(count).AsDouble()).As<double, T>(), fill);
         }
 
-        Vector256<T> block = default;
+        Vector256<T> block = fill;
         PartialMemory.Copy(source, (T*)&block, count);
         return block;
     }

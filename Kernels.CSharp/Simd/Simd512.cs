@@ -41,19 +41,19 @@ internal readonly unsafe struct Simd512<T> : ISimd<Vector512<T>, T>
     public static void Store(T* target, Vector512<T> value) => Vector512.Store(value, target);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<T> LoadPart(T* source, int count)
+    public static Vector512<T> LoadPart(T* source, int count, Vector512<T> fill)
     {
         if (Avx512F.IsSupported && sizeof(T) == 4)
         {
-            return Avx512F.MaskLoad((float*)source, FirstLanes(count).AsSingle(), Vector512<float>.Zero).As<float, T>();
+            return Avx512F.MaskLoad((float*)source, FirstLanes(count).AsSingle(), fill.AsSingle()).As<float, T>();
         }
 
         if (Avx512F.IsSupported && sizeof(T) == 8)
         {
-            return Avx512F.MaskLoad((double*)source, FirstLanes(count).AsDouble(), Vector512<double>.Zero).As<double, T>();
+            return Avx512F.MaskLoad((double*)source, FirstLanes(count).AsDouble(), fill.AsDouble()).As<double, T>();
         }
 
-        Vector512<T> block = default;
+        Vector512<T> block = fill;
         PartialMemory.Copy(source, (T*)&block, count);
         return block;
     }

@@ -48,7 +48,7 @@ internal static unsafe class SoftmaxLoop<S, V, T>
             for (long i = 0; i < job->Columns; i += S.Count)
             {
                 int lanes = (int)Math.Min(S.Count, job->Columns - i);
-                S.StorePart(y + i, S.Sub(S.Sub(S.LoadPart(x + i, lanes), largest), log), lanes);
+                S.StorePart(y + i, S.Sub(S.Sub(S.LoadPart(x + i, lanes, S.Zero), largest), log), lanes);
             }
         }
     }
@@ -102,7 +102,7 @@ internal static unsafe class SoftmaxLoop<S, V, T>
         if (i < count)
         {
             int lanes = (int)(count - i);
-            S.StorePart(y + i, VectorMath.Exp<S, V, T>(S.Sub(S.LoadPart(x + i, lanes), shift)), lanes);
+            S.StorePart(y + i, VectorMath.Exp<S, V, T>(S.Sub(S.LoadPart(x + i, lanes, S.Zero), shift)), lanes);
         }
 
         sum = Lanes<S, V, T, SumCombiner>.Run(y, count);
@@ -122,7 +122,7 @@ internal static unsafe class SoftmaxLoop<S, V, T>
         if (i < count)
         {
             int lanes = (int)(count - i);
-            S.StorePart(y + i, S.Mul(S.Div(S.LoadPart(y + i, lanes), divisor), factor), lanes);
+            S.StorePart(y + i, S.Mul(S.Div(S.LoadPart(y + i, lanes, S.Zero), divisor), factor), lanes);
         }
     }
 }

@@ -57,8 +57,8 @@ public sealed unsafe class WorkerPool
         GC.KeepAlive(this);
     }
 
-    /// <summary>Number of threads the team has started: for tests.</summary>
-    internal int LiveWorkers => team?.LiveWorkers ?? 0;
+    /// <summary>The threads beside the caller's: for tests, which hold the team to see it end after its pool.</summary>
+    internal WorkerTeam? Team => team;
 
     private static void RunSerially(int parts, delegate* <int, nint, void> body, nint context)
     {

@@ -27,6 +27,7 @@ internal sealed unsafe class WorkerTeam(int workers)
     private nint context;
     private ExceptionDispatchInfo? failure;
 
+    /// <summary>Threads that have started and not ended.</summary>
     public int LiveWorkers => Volatile.Read(ref live);
 
     /// <summary>Runs the job with the caller's help; false, having done nothing, if another job is running.</summary>

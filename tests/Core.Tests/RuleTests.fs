@@ -35,6 +35,7 @@ let private fresh test =
 let private live () =
     GC.Collect()
     GC.WaitForPendingFinalizers()
+    Storage.Trim()
     GC.Collect()
     GC.GetTotalMemory true
 

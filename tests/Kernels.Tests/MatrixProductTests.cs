@@ -1,0 +1,238 @@
+using System.Numerics;
+using FsCheck;
+using FsCheck.Fluent;
+using Xunit;
+
+namespace Hybrid.Kernels.Tests;
+
+/// <summary>
+/// The matrix product, bit for bit against the chain of fused multiply-adds that rule R10 prescribes, at sizes on both sides of
+/// every blocking constant (tiles 14 and 6, vectors 2 to 16, blocks 384, 448 and 2048).
+/// </summary>
+public sealed class MatrixProductTests
+{
+    private static readonly WorkerPool Three = new(3);
+
+    public static TheoryData<int, int, int> Sizes =>
+        new()
+        {
+            { 1, 1, 1 },
+            { 1, 33, 5 },
+            { 5, 1, 33 },
+            { 14, 32, 10 },
+            { 15, 31, 17 },
+            { 13, 49, 3 },
+            { 29, 65, 130 },
+            { 64, 64, 64 },
+            { 100, 10, 784 },
+            { 784, 10, 100 },
+            { 33, 40, 385 },
+            { 70, 70, 769 },
+            { 449, 17, 50 },
+            { 897, 33, 386 },
+            { 3, 2049, 20 },
+            { 60, 2100, 30 },
+            { 130, 600, 400 },
+            { 130, 512, 64 },
+        };
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void Every_element_is_the_chain_in_float32(int m, int n, int k) => CheckAll<float>(m, n, k);
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void Every_element_is_the_chain_in_float64(int m, int n, int k) => CheckAll<double>(m, n, k);
+
+    [Fact]
+    public void Every_element_is_the_chain_at_random_sizes()
+    {
+        Gen<(int, int, int, int)> sizes =
+            from m in Gen.Choose(0, 50)
+            from n in Gen.Choose(0, 70)
+            from k in Gen.Choose(0, 40)
+            from bits in Gen.Choose(0, 31)
+            select (m, n, k, bits);
+        Prop.ForAll(sizes.ToArbitrary(), s => Check<float>(s.Item1, s.Item2, s.Item3, (s.Item4 & 1) != 0, (s.Item4 & 2) != 0, s.Item4 >> 2, Three))
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(300).WithReplay(11UL, 13UL));
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(8)]
+    public void Bits_do_not_depend_on_the_number_of_threads(int threads)
+    {
+        WorkerPool pool = new(threads);
+        foreach ((int m, int n, int k) in new[] { (300, 130, 200), (5, 3000, 300), (2000, 9, 500), (1200, 33, 100) })
+        {
+            for (int transposes = 0; transposes < 4; transposes++)
+            {
+                bool ta = (transposes & 1) != 0;
+                bool tb = (transposes & 2) != 0;
+                float[] one = Run(m, n, k, ta, tb, 0, Values.Random<float>((long)m * k, 1), Values.Random<float>((long)n * k, 2), WorkerPool.Serial);
+                float[] many = Run(m, n, k, ta, tb, 0, Values.Random<float>((long)m * k, 1), Values.Random<float>((long)n * k, 2), pool);
+                Values.SameBits<float>(one, many, $"{m}x{n}x{k} {ta} {tb}");
+            }
+        }
+    }
+
+    [Fact]
+    public void Empty_sizes_write_zeros_or_nothing()
+    {
+        using Block<float> c = new([1, 2, 3, 4, 5, 6]);
+        MatrixProduct.Run(ElementType.Float32, false, false, 2, 2, 0, 0, 0, 0, 2, c.Pointer, 3, WorkerPool.Serial);
+        Assert.Equal([0, 0, 3, 0, 0, 6], c.ToArray());
+        MatrixProduct.Run(ElementType.Float32, false, false, 0, 2, 3, 0, 3, 0, 2, c.Pointer, 2, WorkerPool.Serial);
+        MatrixProduct.Run(ElementType.Float32, false, false, 2, 0, 3, 0, 3, 0, 0, c.Pointer, 2, WorkerPool.Serial);
+        Assert.Equal([0, 0, 3, 0, 0, 6], c.ToArray());
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(7)]
+    [InlineData(40)]
+    public void A_batch_is_that_many_products(int batch)
+    {
+        const int M = 33;
+        const int N = 41;
+        const int K = 50;
+        float[] a = Values.Random<float>(batch * M * K, 1);
+        float[] b = Values.Random<float>(K * N, 2);
+        foreach (int threads in new[] { 1, 3 })
+        {
+            using Block<float> blockA = new(a);
+            using Block<float> blockB = new(b);
+            using Block<float> blockC = new(batch * M * N);
+            MatrixProduct.RunBatched(
+                ElementType.Float32,
+                false,
+                true,
+                M,
+                N,
+                K,
+                blockA.Pointer,
+                K,
+                M * K,
+                blockB.Pointer,
+                K,
+                0,
+                blockC.Pointer,
+                N,
+                M * N,
+                batch,
+                new WorkerPool(threads)
+            );
+            for (int i = 0; i < batch; i++)
+            {
+                float[] expected = Chain<float>(M, N, K, false, true, a[(i * M * K)..((i + 1) * M * K)], b, K, K);
+                Values.SameBits<float>(expected, blockC.Span.Slice(i * M * N, M * N), $"item {i}");
+            }
+        }
+    }
+
+    [Fact]
+    public void Infinities_and_NaN_stay_in_their_rows_and_columns()
+    {
+        const int Size = 35;
+        float[] a = Values.Random<float>(Size * Size, 1);
+        float[] b = Values.Random<float>(Size * Size, 2);
+        a[(3 * Size) + 4] = float.NaN;
+        b[(5 * Size) + 34] = float.PositiveInfinity;
+        float[] c = Run(Size, Size, Size, false, false, 0, a, b, WorkerPool.Serial);
+        for (int i = 0; i < Size; i++)
+        {
+            for (int j = 0; j < Size; j++)
+            {
+                Assert.Equal(i != 3 && j != 34, float.IsFinite(c[(i * Size) + j]));
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(ElementType.Int32)]
+    [InlineData(ElementType.Bool)]
+    public void Other_types_are_refused(ElementType type)
+    {
+        NotSupportedException error = Assert.Throws<NotSupportedException>(() =>
+            MatrixProduct.Run(type, false, false, 1, 1, 1, 0, 1, 0, 1, 0, 1, WorkerPool.Serial)
+        );
+        Assert.Equal($"The matrix product does not exist for {type}.", error.Message);
+    }
+
+    private static void CheckAll<T>(int m, int n, int k)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        for (int bits = 0; bits < 8; bits++)
+        {
+            Check<T>(m, n, k, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) == 0 ? 0 : 3, (bits & 4) == 0 ? WorkerPool.Serial : Three);
+        }
+    }
+
+    private static void Check<T>(int m, int n, int k, bool transposeA, bool transposeB, int extra, WorkerPool pool)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        long lda = (transposeA ? m : k) + extra;
+        long ldb = (transposeB ? k : n) + extra;
+        T[] a = Values.Random<T>((transposeA ? k : m) * lda, 1);
+        T[] b = Values.Random<T>((transposeB ? n : k) * ldb, 2);
+        T[] actual = Run(m, n, k, transposeA, transposeB, extra, a, b, pool);
+        T[] expected = Chain(m, n, k, transposeA, transposeB, a, b, lda, ldb);
+        Values.SameBits<T>(expected, actual, $"{m}x{n}x{k} {transposeA} {transposeB} +{extra}");
+    }
+
+    /// <summary>Runs the kernel with padded rows; checks that the padding of C is untouched.</summary>
+    private static T[] Run<T>(int m, int n, int k, bool transposeA, bool transposeB, int extra, T[] a, T[] b, WorkerPool pool)
+        where T : unmanaged, INumberBase<T>
+    {
+        using Block<T> blockA = new(a, offset: 1);
+        using Block<T> blockB = new(b, offset: 3);
+        using Block<T> blockC = new(m * (n + extra), offset: 2);
+        blockC.Span.Fill(T.CreateTruncating(77));
+        MatrixProduct.Run(
+            Values.TypeOf<T>(),
+            transposeA,
+            transposeB,
+            m,
+            n,
+            k,
+            blockA.Pointer,
+            (transposeA ? m : k) + extra,
+            blockB.Pointer,
+            (transposeB ? k : n) + extra,
+            blockC.Pointer,
+            n + extra,
+            pool
+        );
+        T[] c = new T[m * n];
+        for (int i = 0; i < m; i++)
+        {
+            Span<T> row = blockC.Span.Slice(i * (n + extra), n + extra);
+            row[..n].CopyTo(c.AsSpan(i * n));
+            Assert.False(row[n..].ContainsAnyExcept(T.CreateTruncating(77)));
+        }
+
+        return c;
+    }
+
+    private static T[] Chain<T>(int m, int n, int k, bool transposeA, bool transposeB, T[] a, T[] b, long lda, long ldb)
+        where T : IFloatingPointIeee754<T>
+    {
+        T[] c = new T[m * n];
+        for (int i = 0; i < m; i++)
+        {
+            for (int p = 0; p < k; p++)
+            {
+                T x = transposeA ? a[(p * lda) + i] : a[(i * lda) + p];
+                for (int j = 0; j < n; j++)
+                {
+                    T y = transposeB ? b[(j * ldb) + p] : b[(p * ldb) + j];
+                    c[(i * n) + j] = T.FusedMultiplyAdd(x, y, c[(i * n) + j]);
+                }
+            }
+        }
+
+        return c;
+    }
+}

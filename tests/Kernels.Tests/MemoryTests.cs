@@ -1,0 +1,72 @@
+using Xunit;
+
+namespace Hybrid.Kernels.Tests;
+
+/// <summary>Storage, and the promise that warm kernels allocate nothing.</summary>
+public sealed class MemoryTests
+{
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(63)]
+    [InlineData(1000003)]
+    public unsafe void Storage_is_aligned_and_of_the_size_asked_for(long bytes)
+    {
+        Storage storage = new(bytes);
+        Assert.Equal(0, storage.Pointer % Storage.Alignment);
+        Assert.Equal(bytes, storage.Bytes);
+        Span<byte> content = new((void*)storage.Pointer, (int)bytes);
+        content.Fill(9);
+        nint before = storage.Pointer;
+        GC.Collect();
+        Assert.Equal(before, storage.Pointer);
+        storage.Clear();
+        Assert.False(content.ContainsAnyExcept((byte)0));
+    }
+
+    [Fact]
+    public void Impossible_storage_is_refused()
+    {
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Storage(-1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Storage(1L << 40));
+    }
+
+    [Fact]
+    public void Storage_is_collected()
+    {
+        WeakReference weak = Make();
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect();
+        Assert.False(weak.IsAlive);
+
+        static WeakReference Make() => new(new Storage(100));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void Warm_kernels_allocate_nothing(int threads)
+    {
+        WorkerPool pool = new(threads);
+        foreach (KernelJob job in Digest.Jobs(pool))
+        {
+            job.Run();
+            job.Run();
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            job.Run();
+            Assert.True(GC.GetAllocatedBytesForCurrentThread() == before, $"{job.Name} allocated.");
+        }
+    }
+
+    [Theory]
+    [InlineData(ElementType.Float32, 4)]
+    [InlineData(ElementType.Float64, 8)]
+    [InlineData(ElementType.Int32, 4)]
+    [InlineData(ElementType.UInt8, 1)]
+    [InlineData(ElementType.Bool, 1)]
+    public void Elements_have_their_sizes(ElementType type, int size) => Assert.Equal(size, type.Size());
+
+    [Fact]
+    public void Unknown_element_types_are_refused() => Assert.Throws<ArgumentOutOfRangeException>(() => ((ElementType)99).Size());
+}

@@ -1,0 +1,166 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+
+namespace Hybrid.Kernels.Tests;
+
+/// <summary>One kernel on fixed inputs, and the digest of its result's bits.</summary>
+internal sealed record KernelJob(string Name, Action Run, Func<string> Digest);
+
+/// <summary>Every kernel at sizes that leave partial registers at every width, for comparing machines, widths and numbers of threads.</summary>
+internal static class Digest
+{
+    private const int Count = 5003;
+
+    /// <summary>Name and digest of every job.</summary>
+    public static IEnumerable<(string Name, string Digest)> All(WorkerPool pool)
+    {
+        foreach (KernelJob job in Jobs(pool))
+        {
+            job.Run();
+            yield return (job.Name, job.Digest());
+        }
+    }
+
+    /// <summary>The jobs of both floating-point types.</summary>
+    public static IEnumerable<KernelJob> Jobs(WorkerPool pool) => [.. JobsOf<float>(pool), .. JobsOf<double>(pool)];
+
+    private static IEnumerable<KernelJob> JobsOf<T>(WorkerPool pool)
+        where T : unmanaged, IFloatingPointIeee754<T> =>
+        ElementwiseJobs<T>(pool).Concat(ReductionJobs<T>(pool)).Concat(SoftmaxJobs<T>(pool)).Concat(ProductJobs<T>(pool)).Concat(OtherJobs<T>(pool));
+
+    private static IEnumerable<KernelJob> ElementwiseJobs<T>(WorkerPool pool)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        ElementType type = Values.TypeOf<T>();
+        Block<T> a = new([.. Values.Special<T>(), .. Values.Random<T>(Count, 1, -20, 20)]);
+        Block<T> b = new(Values.Random<T>(a.Count, 2, -3, 3));
+        Block<T> unit = new(Values.Random<T>(a.Count, 3, 0, 1));
+        Block<byte> mask = new(Values.Random<byte>(a.Count, 4, 0, 2));
+        IterationSpace two = IterationSpace.Contiguous(a.Count, 2);
+        IterationSpace three = IterationSpace.Contiguous(a.Count, 3);
+        IterationSpace four = IterationSpace.Contiguous(a.Count, 4);
+        IterationSpace strided = IterationSpace.Create([61, 41, 2], [82, 1, 41], [0, 122, 61], [1, 61, 0]);
+        foreach (UnaryOp op in Enum.GetValues<UnaryOp>().Where(op => op != UnaryOp.Not))
+        {
+            yield return Job<T>(op, a.Count, y => Elementwise.Unary(op, type, two, y, a.Pointer, pool));
+        }
+
+        foreach (BinaryOp op in Enum.GetValues<BinaryOp>().Where(op => op is not (BinaryOp.And or BinaryOp.Or)))
+        {
+            yield return Job<T>(op, a.Count, y => Elementwise.Binary(op, type, three, y, a.Pointer, b.Pointer, pool));
+            yield return Job<T>($"strided {op}", a.Count, y => Elementwise.Binary(op, type, strided, y, a.Pointer, b.Pointer, pool));
+        }
+
+        foreach (CompareOp op in Enum.GetValues<CompareOp>())
+        {
+            yield return Job<byte>($"{op} {type}", a.Count, y => Elementwise.Compare(op, type, three, y, a.Pointer, b.Pointer, pool));
+        }
+
+        yield return Job<T>("select", a.Count, y => Elementwise.Select(type, four, y, mask.Pointer, a.Pointer, b.Pointer, pool));
+        yield return Job<T>("bce", a.Count, y => Elementwise.Bce(type, three, y, unit.Pointer, unit.Pointer, pool));
+        yield return Job<int>($"cast {type}", a.Count, y => Elementwise.Cast(type, ElementType.Int32, two, y, a.Pointer, pool));
+        yield return Job<T>("cast back", a.Count, y => Elementwise.Cast(ElementType.UInt8, type, two, y, mask.Pointer, pool));
+    }
+
+    private static IEnumerable<KernelJob> ReductionJobs<T>(WorkerPool pool)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        ElementType type = Values.TypeOf<T>();
+        foreach ((int outer, int reduce, int inner) in new[] { (1, 100_003, 1), (50, 10, 1), (3, 5000, 1), (1, 700, 37), (2, 300, 1100) })
+        {
+            Block<T> x = new(Values.Random<T>((long)outer * reduce * inner, 5));
+            string shape = $"{outer}x{reduce}x{inner}";
+            yield return Job<T>($"sum {shape}", outer * inner, y => Reductions.Sum(type, y, x.Pointer, outer, reduce, inner, pool));
+            yield return Job<T>($"prod {shape}", outer * inner, y => Reductions.Prod(type, y, x.Pointer, outer, reduce, inner, pool));
+            yield return Job<T>($"max {shape}", outer * inner, y => Reductions.Max(type, y, x.Pointer, outer, reduce, inner, pool));
+            yield return Job<T>($"min {shape}", outer * inner, y => Reductions.Min(type, y, x.Pointer, outer, reduce, inner, pool));
+            yield return Job<int>($"argmax {type} {shape}", outer * inner, y => Reductions.ArgMax(type, y, x.Pointer, outer, reduce, inner, pool));
+        }
+    }
+
+    private static IEnumerable<KernelJob> SoftmaxJobs<T>(WorkerPool pool)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        ElementType type = Values.TypeOf<T>();
+        foreach ((int rows, int cols) in new[] { (301, 10), (40, 333), (3, 9001) })
+        {
+            Block<T> x = new(Values.Random<T>(rows * cols, 1, -9, 9));
+            Block<T> g = new(Values.Random<T>(rows, 2));
+            Block<int> labels = new(Values.Random<int>(rows, 3, 0, cols));
+            string shape = $"{rows}x{cols}";
+            yield return Job<T>($"softmax {shape}", rows * cols, y => Softmax.Run(type, y, x.Pointer, rows, cols, pool));
+            yield return Job<T>($"log softmax {shape}", rows * cols, y => Softmax.LogSoftmax(type, y, x.Pointer, rows, cols, pool));
+            yield return Job<T>($"loss {shape}", rows, y => Softmax.CrossEntropy(type, y, x.Pointer, labels.Pointer, rows, cols, pool));
+            yield return Job<T>(
+                $"loss gradient {shape}",
+                rows * cols,
+                y => Softmax.CrossEntropyGradient(type, y, x.Pointer, labels.Pointer, g.Pointer, rows, cols, pool)
+            );
+        }
+    }
+
+    private static IEnumerable<KernelJob> ProductJobs<T>(WorkerPool pool)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        ElementType type = Values.TypeOf<T>();
+        foreach ((int m, int n, int k) in new[] { (100, 10, 784), (784, 10, 100), (131, 67, 401), (33, 600, 65), (460, 31, 100) })
+        {
+            Block<T> a = new(Values.Random<T>(m * k, 1));
+            Block<T> b = new(Values.Random<T>(n * k, 2));
+            for (int bits = 0; bits < 4; bits++)
+            {
+                bool ta = (bits & 1) != 0;
+                bool tb = (bits & 2) != 0;
+                yield return Job<T>(
+                    $"product {m}x{n}x{k} {ta} {tb}",
+                    m * n,
+                    y => MatrixProduct.Run(type, ta, tb, m, n, k, a.Pointer, ta ? m : k, b.Pointer, tb ? k : n, y, n, pool)
+                );
+            }
+        }
+    }
+
+    private static IEnumerable<KernelJob> OtherJobs<T>(WorkerPool pool)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        ElementType type = Values.TypeOf<T>();
+        Block<T> x = new(Values.Random<T>(4 * 50 * 100, 1));
+        Block<int> indices = new(Values.Random<int>(400, 2, 0, 50));
+        yield return Job<T>("scatter", 50 * 33, y => Selection.ScatterAdd(type, y, x.Pointer, indices.Pointer, 400, 50, 33, pool));
+        yield return Job<T>("gather", 400 * 33, y => Selection.Gather(type, y, x.Pointer, indices.Pointer, 400, 50, 33, pool));
+        yield return Job<T>("take", 400, y => Selection.TakeAlong(type, y, x.Pointer, indices.Pointer, 4, 50, 100, pool));
+        yield return Job<T>("put", 4 * 50 * 100, y => Selection.PutAlong(type, y, x.Pointer, indices.Pointer, 4, 50, 100, pool));
+        yield return Job<T>("uniform", 20011, y => RandomBits.Uniform(type, y, 20011, 1, 2, pool));
+        yield return Job<T>("normal", 20011, y => RandomBits.Normal(type, y, 20011, 1, 2, pool));
+    }
+
+    private static KernelJob Job<T>(object name, int count, Action<nint> kernel)
+        where T : unmanaged
+    {
+        Block<T> y = new(count);
+        y.Span.Clear();
+        return new KernelJob($"{typeof(T).Name}: {name}".Replace(' ', '_'), () => kernel(y.Pointer), () => Hash(y));
+    }
+
+    private static string Hash<T>(Block<T> block)
+        where T : unmanaged
+    {
+        if (typeof(T) == typeof(float))
+        {
+            foreach (ref float value in MemoryMarshal.Cast<T, float>(block.Span))
+            {
+                value = float.IsNaN(value) ? float.NaN : value;
+            }
+        }
+        else if (typeof(T) == typeof(double))
+        {
+            foreach (ref double value in MemoryMarshal.Cast<T, double>(block.Span))
+            {
+                value = double.IsNaN(value) ? double.NaN : value;
+            }
+        }
+
+        return Convert.ToHexString(SHA256.HashData(MemoryMarshal.AsBytes(block.Span)), 0, 8);
+    }
+}
