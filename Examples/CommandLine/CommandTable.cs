@@ -12,6 +12,23 @@ internal static class CommandTable
     internal static IReadOnlyList<CommandSpec> All { get; } =
     [
         new(
+            "crosscheck",
+            "Checks every layer's gradient by hand, trains each network by each path, and shows where and by how much they differ. Runs without a command, too.",
+            [
+                OptionTable.Data.Deferred("mnist, or digits where MNIST is not found"),
+                OptionTable.Model.By("all"),
+                OptionTable.Path.By("all"),
+                OptionTable.Precision.By("float64"),
+                OptionTable.Epochs.By("3"),
+                OptionTable.Batch.By("100"),
+                OptionTable.LearningRate.By("0.1"),
+                OptionTable.Threads.By(OptionTable.Processors),
+                OptionTable.Seed.By("0"),
+                OptionTable.Json.By(null),
+            ],
+            CrossCheck.Run
+        ),
+        new(
             "softmax-mnist",
             "Softmax regression from zero, images in file order: the curriculum's reproducible run. A line an epoch; in float64 on MNIST it must match the table.",
             [

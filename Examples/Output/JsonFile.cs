@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Hybrid.Examples.CommandLine;
 
@@ -41,6 +42,9 @@ internal sealed class JsonFile
         file.Refusing(file.Try);
         return file;
     }
+
+    /// <summary>A value as it is written in results.</summary>
+    internal static JsonNode? Node<T>(T value) => JsonSerializer.SerializeToNode(value, Format);
 
     /// <summary>Writes the results.</summary>
     /// <exception cref="UsageException">The file cannot be written.</exception>

@@ -7,7 +7,7 @@ namespace Hybrid.Examples.Output;
 /// <param name="output">Standard output.</param>
 /// <param name="error">Standard error.</param>
 /// <param name="colour">Whether standard output is a terminal that shows colours.</param>
-/// <param name="bars">Whether standard error is a terminal, and the results go elsewhere or after the bars.</param>
+/// <param name="bars">Whether standard error is a terminal, so that bars can be shown.</param>
 /// <param name="cancelled">Is cancelled when the user interrupts.</param>
 internal sealed class Session(TextWriter output, TextWriter error, bool colour, bool bars, CancellationToken cancelled)
 {
@@ -40,7 +40,7 @@ internal sealed class Session(TextWriter output, TextWriter error, bool colour, 
 
     /// <summary>Runs a stretch of work that reports how far it is: with a bar on a terminal, else silently.</summary>
     /// <param name="tasks">What is done, in order: a name and a number of steps each.</param>
-    /// <param name="work">The work.</param>
+    /// <param name="work">The work. What it prints appears above the bars, unless results go to the same terminal: then there are no bars.</param>
     internal void WithProgress(IReadOnlyList<(string Name, int Steps)> tasks, Action<IProgressReport> work)
     {
         if (bars)

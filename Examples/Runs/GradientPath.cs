@@ -1,22 +1,25 @@
 using Hybrid.Core;
 using Hybrid.Layers;
+using Hybrid.Layers.Checking;
 
 namespace Hybrid.Examples.Runs;
 
 /// <summary>One of the three ways from a batch to the gradients of its mean loss.</summary>
 /// <param name="Name">The word for it on the command line.</param>
+/// <param name="Way">What the checks call it.</param>
 /// <param name="Gradients">Adds the gradients to those of the network's parameters, and returns the mean loss.</param>
-internal sealed record GradientPath(string Name, Func<Module, Loss, Batch, Tensor> Gradients)
+internal sealed record GradientPath(string Name, TrainingWay Way, Func<Module, Loss, Batch, Tensor> Gradients)
 {
     /// <summary>The modules alone, by hand, as in a library before autograd.</summary>
-    internal static GradientPath Manual { get; } = new("manual", ByHand);
+    internal static GradientPath Manual { get; } = new("manual", TrainingWay.Modules, ByHand);
 
     /// <summary>A sweep of the tape, which crosses each layer by the backward that its author wrote.</summary>
     internal static GradientPath TapeManual { get; } =
-        new("tape-manual", (net, loss, batch) => Swept(net, loss, batch, mean => mean.BackwardManual()));
+        new("tape-manual", TrainingWay.ManualTape, (net, loss, batch) => Swept(net, loss, batch, mean => mean.BackwardManual()));
 
     /// <summary>A sweep of the tape by the derivatives of its operations.</summary>
-    internal static GradientPath Automatic { get; } = new("automatic", (net, loss, batch) => Swept(net, loss, batch, mean => mean.Backward()));
+    internal static GradientPath Automatic { get; } =
+        new("automatic", TrainingWay.AutomaticTape, (net, loss, batch) => Swept(net, loss, batch, mean => mean.Backward()));
 
     /// <summary>All three.</summary>
     internal static IReadOnlyList<GradientPath> All { get; } = [Manual, TapeManual, Automatic];

@@ -55,12 +55,7 @@ internal sealed class BuiltProgram : IDisposable
         return new(process.ExitCode, output.Result.ReplaceLineEndings("\n"), error.Result.ReplaceLineEndings("\n"));
     }
 
-    private static ProcessStartInfo Start(
-        string folder,
-        IReadOnlyDictionary<string, string>? environment,
-        string[] wrapper,
-        string[] arguments
-    )
+    private static ProcessStartInfo Start(string folder, IReadOnlyDictionary<string, string>? environment, string[] wrapper, string[] arguments)
     {
         string[] words = [.. wrapper, DotnetPath(), Path.Combine(folder, "Examples.dll"), .. arguments];
         var start = new ProcessStartInfo(words[0], words[1..])
