@@ -1,3 +1,4 @@
+using Hybrid.Core;
 using Spectre.Console;
 
 namespace Hybrid.Examples.Output;
@@ -8,6 +9,7 @@ internal static class ProgressBars
     /// <summary>Shows a bar for each task while the work runs.</summary>
     internal static void Run(TextWriter terminal, IReadOnlyList<(string Name, int Steps)> tasks, Action<IProgressReport> work)
     {
+        var engine = Engine.Current;
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(terminal) });
         console
             .Progress()
@@ -16,6 +18,7 @@ internal static class ProgressBars
             .Start(context =>
             {
                 var bars = tasks.Select(task => context.AddTask(Markup.Escape(task.Name), maxValue: task.Steps)).ToArray();
+                using var _ = engine.Use();
                 work(new Report(bars));
             });
     }

@@ -17,7 +17,10 @@ internal static class CrossCheck
     private const int LockstepSteps = 50;
 
     /// <summary>Runs the command.</summary>
-    internal static int Run(Settings settings, Session session)
+    internal static int Run(Settings settings, Session session) => Run(settings, session, Models.Named(settings.Model));
+
+    /// <summary>Checks some networks.</summary>
+    internal static int Run(Settings settings, Session session, IReadOnlyList<ModelSpec> models)
     {
         var json = JsonFile.At(settings.Json);
         var data = ExampleData.Load(settings, session);
@@ -26,7 +29,7 @@ internal static class CrossCheck
                 + Say.Line($"learning rate {settings.LearningRate}, seed {settings.Seed}")
         );
         var findings = new List<ModelFindings>();
-        foreach (var model in Models.Named(settings.Model))
+        foreach (var model in models)
         {
             var found = Check(model, data, settings, session);
             CrossCheckText.Print(found, session);
@@ -51,9 +54,11 @@ internal static class CrossCheck
             ($"{model.Name}: lockstep", first.Length),
             .. free.Paths.Select(path => ($"{model.Name}: {path.Name}", settings.Epochs * order.BatchesPerEpoch)),
         ];
+        session.Note(Say.Line($"{model.Name}: gradients by layer, {first.Length} steps in lockstep, {settings.Epochs} epochs free-running."));
         ModelFindings? found = null;
         session.WithProgress(
             tasks,
+            prints: false,
             report =>
             {
                 var gradients = Gradients(net, loss, data, settings, session);

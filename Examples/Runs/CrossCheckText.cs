@@ -81,17 +81,17 @@ internal static class CrossCheckText
         var compared = rows.Where(row => row.Comparison is not null).ToArray();
         var worst = compared.MaxBy(row => row.BoundRatio);
         yield return new(
-            Say.Line($"gradients of {rows.Count} tensors"),
+            Say.Line($"gradients of {compared.Length} tensors"),
             worst is null ? "-" : Say.Small(worst.Comparison.MaxAbsolute),
             worst is null ? "-" : Say.Small(worst.Bound),
-            worst is null ? "-" : $"{worst.Path} {worst.Name}",
+            worst is null or { BoundRatio: 0 } ? "-" : $"{worst.Path} {worst.Name}",
             found.Gradients.Succeeded
         );
         var differences = rows.Where(row => row.Difference is not null).ToArray();
         var furthest = differences.MaxBy(row => row.Difference.MaxAbsolute / row.Difference.Bound);
         if (furthest is not null)
             yield return new(
-                Say.Line($"central differences of {differences.Length}"),
+                Say.Line($"central differences of {differences.Length} tensors"),
                 Say.Small(furthest.Difference.MaxAbsolute),
                 Say.Small(furthest.Difference.Bound),
                 $"{furthest.Path} {furthest.Name}",
@@ -151,7 +151,8 @@ internal static class CrossCheckText
                 epoch.Apart is null or { Relative: 0 }
                     ? "-"
                     : $"{epoch.Apart.Parameter}[{string.Join(", ", epoch.Apart.Index.Select(i => Say.Line($"{i}")))}]",
-                !epoch.Agrees ? Disagree
+                !double.IsFinite(epoch.Loss) ? "DIVERGED"
+                    : !epoch.Agrees ? Disagree
                     : epoch.Apart is null ? "reference"
                     : epoch.Bound is null ? "reported"
                     : Agree

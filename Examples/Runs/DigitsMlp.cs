@@ -31,6 +31,7 @@ internal static class DigitsMlp
         var runs = new List<DigitsRun>();
         session.WithProgress(
             [.. paths.Select(path => (path.Name, settings.Epochs))],
+            prints: true,
             report =>
             {
                 for (var i = 0; i < paths.Count; i++)

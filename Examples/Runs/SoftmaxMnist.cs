@@ -22,6 +22,7 @@ internal static class SoftmaxMnist
         var runs = new List<SoftmaxRun>();
         session.WithProgress(
             [.. paths.Select(path => (path.Name, settings.Epochs))],
+            prints: true,
             report =>
             {
                 for (var i = 0; i < paths.Count; i++)

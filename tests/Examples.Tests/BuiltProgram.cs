@@ -6,16 +6,18 @@ namespace Hybrid.Examples.Tests;
 internal sealed class BuiltProgram : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
 
     private readonly Process process;
     private readonly Task<string> output;
     private readonly Task<string> error;
+    private readonly List<string> notes = [];
 
     private BuiltProgram(ProcessStartInfo start)
     {
         process = Process.Start(start)!;
         output = process.StandardOutput.ReadToEndAsync();
-        error = process.StandardError.ReadToEndAsync();
+        error = Task.Run(ReadNotes);
     }
 
     /// <summary>Runs it to its end.</summary>
@@ -33,6 +35,17 @@ internal sealed class BuiltProgram : IDisposable
     internal static BuiltProgram StartInterruptible(params string[] arguments) =>
         new(Start(AppContext.BaseDirectory, null, ["env", "--default-signal=INT"], arguments));
 
+    /// <summary>Waits until the program has written a line to standard error.</summary>
+    internal void WaitForNote(string line)
+    {
+        for (var waited = TimeSpan.Zero; !Notes().Contains(line); waited += Pause)
+        {
+            if (process.HasExited || waited > Patience)
+                throw new TimeoutException($"The program did not write '{line}', but: {string.Join('\n', Notes())}");
+            Thread.Sleep(Pause);
+        }
+    }
+
     /// <summary>Presses Ctrl-C and waits for the end.</summary>
     internal Ran Interrupt(TimeSpan atMost)
     {
@@ -48,11 +61,27 @@ internal sealed class BuiltProgram : IDisposable
         process.Dispose();
     }
 
+    private string ReadNotes()
+    {
+        while (process.StandardError.ReadLine() is { } line)
+        {
+            lock (notes)
+                notes.Add(line);
+        }
+        return string.Concat(Notes().Select(line => line + "\n"));
+    }
+
+    private string[] Notes()
+    {
+        lock (notes)
+            return [.. notes];
+    }
+
     private Ran End(TimeSpan atMost)
     {
         if (!process.WaitForExit(atMost))
             throw new TimeoutException($"The program did not end within {atMost}.");
-        return new(process.ExitCode, output.Result.ReplaceLineEndings("\n"), error.Result.ReplaceLineEndings("\n"));
+        return new(process.ExitCode, output.Result.ReplaceLineEndings("\n"), error.Result);
     }
 
     private static ProcessStartInfo Start(string folder, IReadOnlyDictionary<string, string>? environment, string[] wrapper, string[] arguments)

@@ -1,5 +1,6 @@
 using Hybrid.Examples.CommandLine;
 using Hybrid.Examples.Output;
+using Hybrid.Examples.Runs;
 
 namespace Hybrid.Examples.Tests;
 
@@ -22,8 +23,19 @@ internal static class Running
     {
         using var output = new StringWriter { NewLine = "\n" };
         using var error = new StringWriter { NewLine = "\n" };
-        var session = new Session(output, error, colour: false, bars: false, CancellationToken.None);
+        var session = new Session(output, error, default, CancellationToken.None);
         var exitCode = CommandLineApp.Run(arguments, output, error, (command, settings) => Program.Run(command, settings, session));
+        return new(exitCode, output.ToString(), error.ToString());
+    }
+
+    /// <summary>Runs the cross-check on networks of the test's own.</summary>
+    internal static Ran CrossCheck(ModelSpec model, params string[] arguments)
+    {
+        using var output = new StringWriter { NewLine = "\n" };
+        using var error = new StringWriter { NewLine = "\n" };
+        var settings = Parsed(["crosscheck", .. arguments]).Settings;
+        var session = new Session(output, error, default, CancellationToken.None);
+        var exitCode = Runs.CrossCheck.Run(settings, session, [model]);
         return new(exitCode, output.ToString(), error.ToString());
     }
 
