@@ -39,7 +39,7 @@ internal sealed class Session(TextWriter output, TextWriter error, Terminals ter
     /// <param name="work">The work.</param>
     internal void WithProgress(IReadOnlyList<(string Name, int Steps)> tasks, bool prints, Action<IProgressReport> work)
     {
-        if (terminals.Error && !(prints && terminals.Output))
+        if (terminals.ShowBars(prints))
             ProgressBars.Run(error, tasks, work);
         else
             work(Silence.Instance);
@@ -66,6 +66,9 @@ internal interface IProgressReport
 /// <param name="Error">Whether standard error is.</param>
 internal readonly record struct Terminals(bool Output, bool Error)
 {
+    /// <summary>Whether bars are shown while work is done that prints results or not: never among results.</summary>
+    internal bool ShowBars(bool prints) => Error && !(prints && Output);
+
     /// <summary>The streams of this process; none counts where TERM is <c>dumb</c> or NO_COLOR is set.</summary>
     internal static Terminals OfThisProcess()
     {

@@ -94,12 +94,17 @@ public sealed class CrossCheckTests
         Assert.Equal(3, summary.Count(line => line.EndsWith("DISAGREE", StringComparison.Ordinal)));
     }
 
-    [Fact]
-    public void A_training_that_diverges_shows_nothing_and_does_not_agree()
+    [Theory]
+    [InlineData(0.5, 1e-12, true)]
+    [InlineData(0.5, 1.1e-12, false)]
+    [InlineData(0.5, double.NaN, false)]
+    [InlineData(double.NaN, 0, false)]
+    [InlineData(double.PositiveInfinity, 0, false)]
+    public void An_epoch_agrees_within_its_bound_if_its_loss_is_a_number(double loss, double apart, bool expected)
     {
-        var ran = Running.Here("--data", "digits", "--model", "mlp", "--lr", "1000", "--epochs", "4");
+        var epoch = new PathEpoch(0, "manual", loss, 90, new("0.weight", [0, 0], apart, 1, 1), 1e-12, null);
 
-        Assert.Equal(1, ran.ExitCode);
+        Assert.Equal(expected, epoch.Agrees);
     }
 
     [MnistFact]

@@ -1,3 +1,4 @@
+using Hybrid.Core;
 using Hybrid.Examples.Output;
 using Xunit;
 
@@ -24,23 +25,32 @@ public sealed class SessionTests
     [InlineData(false, true, true, true)]
     [InlineData(true, true, true, false)]
     [InlineData(true, true, false, true)]
-    public void Bars_appear_on_a_terminal_where_they_meet_no_results(bool output, bool error, bool prints, bool expected)
+    public void Bars_appear_on_a_terminal_where_they_meet_no_results(bool output, bool error, bool prints, bool expected) =>
+        Assert.Equal(expected, new Terminals(output, error).ShowBars(prints));
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Work_is_done_with_bars_and_without(bool bars)
     {
         using var words = new StringWriter();
+        var engine = new Engine(new EngineOptions { Threads = 1 });
+        using var use = engine.Use();
         var steps = 0;
 
-        new Session(TextWriter.Null, words, new(output, error), CancellationToken.None).WithProgress(
+        new Session(TextWriter.Null, words, new(false, bars), CancellationToken.None).WithProgress(
             [("training", 3)],
-            prints,
+            prints: true,
             report =>
             {
+                Assert.Same(engine, Engine.Current);
                 for (; steps < 3; steps++)
                     report.Advance(0);
             }
         );
 
         Assert.Equal(3, steps);
-        Assert.Equal(expected, words.ToString().Contains("training", StringComparison.Ordinal));
+        Assert.True(bars || words.ToString().Length == 0);
     }
 
     [Fact]

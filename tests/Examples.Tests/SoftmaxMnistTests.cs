@@ -39,7 +39,7 @@ public sealed class SoftmaxMnistTests
     public void Twenty_epochs_by_autograd_match_the_table_exactly() => Matches("automatic");
 
     [MnistFact]
-    public void Two_epochs_by_all_paths_agree_with_each_other()
+    public void One_epoch_by_all_paths_agrees_with_the_table_and_each_other()
     {
         using var folder = new TemporaryFolder();
         var file = folder.File("results.json");
