@@ -131,6 +131,9 @@ type internal Context private () =
     /// Where gradients that a manual backward reports go to; null means the parameters' own gradients.
     member val Sink: obj = null with get, set
 
+    /// Scratch for the code of a graph whose plan is looked up.
+    member val Code: System.Collections.Generic.List<int> = null with get, set
+
     member this.Path =
         match this.Scope with
         | null -> ""
@@ -352,6 +355,12 @@ type Node =
             Node(primitive, 0L, null, payload, context.Scope, input, null, null, null)
 
         node.Infer(context, tracked)
+        node
+
+    /// As MakeBoundary, but no gradient passes to the input, so that whether one passes to the node is said here alone.
+    static member internal MakeCut(primitive: Primitive, payload: obj, input: Node, tracked: bool) =
+        let node = Node.MakeBoundary(primitive, payload, input, tracked)
+        node.tracked <- node.tracked && tracked
         node
 
 /// The gradient with respect to the input at an index, from the node and the gradient of its result, in graph operations;

@@ -85,7 +85,7 @@ let softCrossEntropy (logits: Node) (target: Node) =
 
 /// crossEntropy, with 0 where the label is `ignored`; and how many labels are not, as a scalar of the logits' type.
 let crossEntropyIgnoring (ignored: int) (logits: Node) (labels: Node) =
-    let labels = Selection.positions "crossEntropy" labels
+    let labels = Selection.positions "crossEntropy" "labels" labels
 
     let skip =
         equal

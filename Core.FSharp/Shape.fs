@@ -118,7 +118,7 @@ module internal Shapes =
                 elif x = 1 then dims[i] <- y
                 else ok <- false
 
-            if ok then Shape dims else null
+            if ok then Shape.Of dims else null
 
     /// An axis as the user gives it (negative counts from the end) as an index, or an error that names the operation.
     let axis operation path (shape: Shape) axis =

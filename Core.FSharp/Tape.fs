@@ -16,9 +16,32 @@ type internal Order(nodes: Node[], starts: int[], operands: int[], roots: int[])
 
     member _.Count = nodes.Length
 
-/// Iterative post-order walks. Marks are valid for one walk, which holds the gate, so that depth is bounded by memory alone.
+/// Iterative post-order walks. Marks and scratch are valid for one walk, which holds the gate, so that depth is bounded by memory
+/// alone and a walk allocates nothing but its result.
 module internal Walk =
     let mutable private epoch = 0
+    let mutable private found: Node[] = Array.zeroCreate 256
+    let mutable private stack: Node[] = Array.zeroCreate 256
+    let mutable private next: int[] = Array.zeroCreate 256
+    let mutable private starts: int[] = Array.zeroCreate 257
+    let mutable private operands: int[] = Array.zeroCreate 512
+
+    let private grown (array: 'T[]) needed =
+        if needed < array.Length then
+            array
+        else
+            let larger = Array.zeroCreate (2 * needed)
+            Array.blit array 0 larger 0 array.Length
+            larger
+
+    // After a very large graph the scratch would hold on to its size for nothing.
+    let private shrink () =
+        if found.Length > 65_536 then
+            found <- Array.zeroCreate 256
+            stack <- Array.zeroCreate 256
+            next <- Array.zeroCreate 256
+            starts <- Array.zeroCreate 257
+            operands <- Array.zeroCreate 512
 
     /// What a walk descends to from a node.
     [<AbstractClass>]
@@ -30,40 +53,57 @@ module internal Walk =
         lock Gate.instance (fun () ->
             epoch <- epoch + 1
             let now = epoch
-            let nodes = List<Node>()
-            let starts = List<int>()
-            let operands = List<int>()
-            let stack = Stack<struct (Node * int)>()
+            let mutable count = 0
+            let mutable edges = 0
+            let mutable depth = 0
+
+            let inline push (node: Node) =
+                node.Mark <- now
+                stack <- grown stack depth
+                next <- grown next depth
+                stack[depth] <- node
+                next[depth] <- 0
+                depth <- depth + 1
 
             for root in roots do
                 if root.Mark <> now then
-                    root.Mark <- now
-                    root.Position <- -1
-                    stack.Push(struct (root, 0))
+                    push root
 
-                while stack.Count > 0 do
-                    let struct (node, next) = stack.Pop()
-                    let count = descent.Count node
+                while depth > 0 do
+                    let node = stack[depth - 1]
+                    let arity = descent.Count node
+                    let child = next[depth - 1]
 
-                    if next < count then
-                        stack.Push(struct (node, next + 1))
-                        let child = descent.Child(node, next)
+                    if child < arity then
+                        next[depth - 1] <- child + 1
+                        let input = descent.Child(node, child)
 
-                        if child.Mark <> now then
-                            child.Mark <- now
-                            child.Position <- -1
-                            stack.Push(struct (child, 0))
+                        if input.Mark <> now then
+                            push input
                     else
-                        starts.Add operands.Count
+                        depth <- depth - 1
+                        stack[depth] <- null
+                        found <- grown found count
+                        starts <- grown starts (count + 1)
+                        operands <- grown operands (edges + arity)
+                        starts[count] <- edges
 
-                        for i in 0 .. count - 1 do
-                            operands.Add(descent.Child(node, i).Position)
+                        for i in 0 .. arity - 1 do
+                            operands[edges + i] <- descent.Child(node, i).Position
 
-                        node.Position <- nodes.Count
-                        nodes.Add node
+                        edges <- edges + arity
+                        node.Position <- count
+                        found[count] <- node
+                        count <- count + 1
 
-            starts.Add operands.Count
-            Order(nodes.ToArray(), starts.ToArray(), operands.ToArray(), roots |> Array.map (fun r -> r.Position)))
+            starts[count] <- edges
+
+            let result =
+                Order(Array.sub found 0 count, Array.sub starts 0 (count + 1), Array.sub operands 0 edges, roots |> Array.map (fun r -> r.Position))
+
+            Array.Clear(found, 0, count)
+            shrink ()
+            result)
 
     /// To all inputs.
     let everything =

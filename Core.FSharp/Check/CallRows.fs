@@ -176,7 +176,7 @@ type internal CallRows(subject: Subject, state: State, options: CheckOptions) =
         elif isNull a && trainable then
             finish Verdict.Error "no gradient reaches it: nothing that the layer returns is computed from it"
         elif not (isNull m) && not (Shapes.same t.Manual.Shape t.Original.Shape) then
-            row.Diagnosis <- Diagnosing.explain (this.Evidence(index, m, t.Manual.Shape))
+            row.Diagnosis <- Diagnosis.Explain (this.Evidence(index, m, t.Manual.Shape))
             finish Verdict.Disagree $"the manual gradient has shape {t.Manual.Shape} instead of {t.Original.Shape}"
         else
             let a, ea =
@@ -309,7 +309,7 @@ type internal CallRows(subject: Subject, state: State, options: CheckOptions) =
 
             let diagnose () =
                 if not (isNull m') then
-                    row.Diagnosis <- Diagnosing.explain (this.Evidence(index, m', t.Original.Shape))
+                    row.Diagnosis <- Diagnosis.Explain (this.Evidence(index, m', t.Original.Shape))
 
             match scaling with
             | Some i ->

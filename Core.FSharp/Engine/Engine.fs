@@ -246,41 +246,58 @@ type Engine(options: EngineOptions) =
             planCount <- planCount - 1
             planBytes <- planBytes - oldest.Bytes
 
+    // Scratch of the calling thread for a graph's code.
+    static member private Code() =
+        let context = Context.Current
+
+        if isNull context.Code then
+            context.Code <- List<int>()
+
+        context.Code
+
     /// The plan for a structure, made now if there is none.
     member internal this.PlanFor(order: Order, outputs: int[]) : Plan =
-        let key = Planner.encode order outputs
-        let hash = Planner.hash key
+        let code = Engine.Code()
+        Planner.encode order outputs code
+        let hash = Planner.hash (Span<int>.op_Implicit(CollectionsMarshal.AsSpan code))
 
         let find () =
+            let mutable found: Plan = null
+
             match plans.TryGetValue hash with
             | true, bucket ->
-                bucket
-                |> Seq.tryFind (fun p -> ReadOnlySpan<int>(p.Key).SequenceEqual(ReadOnlySpan<int> key))
-            | _ -> None
+                for plan in bucket do
+                    if CollectionsMarshal.AsSpan(code).SequenceEqual(ReadOnlySpan<int> plan.Key) then
+                        found <- plan
+            | _ -> ()
+
+            found
 
         let known =
             lock plans (fun () ->
                 clock <- clock + 1L
 
-                match find () with
-                | Some plan ->
+                let plan = find ()
+
+                if not (isNull plan) then
                     hits <- hits + 1L
                     plan.LastUse <- clock
-                    plan
-                | None -> null)
+
+                plan)
 
         if not (isNull known) then
             known
         else
-            let plan = Planner.make order outputs options.Rewrites options.InexactRewrites key
+            let plan =
+                Planner.make order outputs options.Rewrites options.InexactRewrites (code.ToArray())
 
             lock plans (fun () ->
                 compiles <- compiles + 1L
                 plan.LastUse <- clock
 
                 match find () with
-                | Some first -> first // Another thread was quicker.
-                | None ->
+                | first when not (isNull first) -> first // Another thread was quicker.
+                | _ ->
                     match plans.TryGetValue hash with
                     | true, bucket -> bucket.Add plan
                     | _ -> plans[hash] <- List [ plan ]

@@ -2,6 +2,7 @@ namespace Hybrid.Core
 
 open System
 open System.Collections.Generic
+open System.Runtime.InteropServices
 open Hybrid.Kernels
 
 /// One kernel call of a plan: where the output goes, where the inputs are, and which node of the graph it comes from.
@@ -73,8 +74,8 @@ module internal Planner =
         member val Last = -1 with get, set
 
     /// What a plan is found by: everything that its making depends on, and nothing that changes from step to step.
-    let encode (order: Order) (outputs: int[]) : int[] =
-        let code = List<int>(order.Count * 6)
+    let encode (order: Order) (outputs: int[]) (code: List<int>) : unit =
+        code.Clear()
 
         let wide (v: int64) =
             code.Add(int v)
@@ -111,34 +112,20 @@ module internal Planner =
 
         code.Add -1
         code.AddRange outputs
-        code.ToArray()
 
-    let hash (code: int[]) =
+    let hash (code: ReadOnlySpan<int>) =
         let mutable h = HashCode()
-        h.AddBytes(System.Runtime.InteropServices.MemoryMarshal.AsBytes(ReadOnlySpan<int> code))
+        h.AddBytes(MemoryMarshal.AsBytes code)
         h.ToHashCode()
 
     let private bytesOf (shape: Shape) (dtype: ElementType) = shape.Size * int64 (dtype.Size())
 
     let private align (n: int64) = (n + 63L) &&& ~~~63L
 
-    let private fitsMatrix (layout: Layout) =
-        let rank = layout.Shape.Rank
-
-        if layout.IsContiguous then
-            true
-        elif rank < 2 then
-            false
-        else
-            let rows, columns = layout.Strides[rank - 2], layout.Strides[rank - 1]
-            let m, n = int64 layout.Shape[rank - 2], int64 layout.Shape[rank - 1]
-            // Leading axes must collapse to one batch stride; the kernel looks at that itself, two axes are the common case.
-            rank = 2 && ((columns = 1L && rows >= n) || (rows = 1L && columns >= m))
-
     let private fits (access: Access) (layout: Layout) =
         match access with
         | Access.Strided -> true
-        | Access.Matrix -> fitsMatrix layout
+        | Access.Matrix -> (Lower.matrices layout).IsSome
         | _ -> layout.IsContiguous
 
     /// Places of all blocks by first fit: a block takes the lowest gap among those alive at the same time.
@@ -344,4 +331,4 @@ module internal Planner =
             distinct
             |> Array.map (fun p -> struct (work.Nodes[p].Shape, work.Nodes[p].DType))
 
-        Plan(key, hash key, finished, places.ToArray(), results, shapes, arena)
+        Plan(key, hash (ReadOnlySpan<int> key), finished, places.ToArray(), results, shapes, arena)

@@ -7,7 +7,7 @@ open Hybrid.Core.Primitive
 let private matmulPrimitive: Primitive =
     { define "matmul" Family.Contraction 2 with
         Access = Access.Matrix
-        Type = Elementwise.floating
+        Type = Lower.floating
         Text = "({0} @ {1})"
         Latex = @"{0} \, {1}"
         Saves = 3
@@ -17,7 +17,7 @@ let private matmulPrimitive: Primitive =
             ShapeRule(fun n ->
                 let dims = n.A.Shape.ToArray()
                 dims[dims.Length - 1] <- n.B.Shape[dims.Length - 1]
-                Shape dims)
+                Shape.Of dims)
         Lower =
             Lowering(fun n inputs ->
                 let a, b = (Lower.matrices inputs[0]).Value, (Lower.matrices inputs[1]).Value
@@ -122,6 +122,7 @@ tie
         sample "one matrix on the right" [ [ 2; 2; 3 ]; [ 3; 2 ] ] (fun x -> matmul x[0] x[1])
         sample "one matrix on the left" [ [ 2; 3 ]; [ 2; 3; 2 ] ] (fun x -> matmul x[0] x[1])
         sample "broadcast batches" [ [ 2; 1; 1; 3 ]; [ 3; 3; 2 ] ] (fun x -> matmul x[0] x[1])
+        sample "two batch axes" [ [ 2; 3; 2; 2 ]; [ 2; 3; 2; 1 ] ] (fun x -> matmul x[0] x[1])
         sample "transposed" [ [ 3; 2 ]; [ 4; 3 ] ] (fun x -> matmul (Moves.transpose x[0]) (Moves.transpose x[1]))
         sample "vectors" [ [ 3 ]; [ 3 ] ] (fun x -> matmul x[0] x[1])
         sample "vector and batch" [ [ 3 ]; [ 2; 3; 2 ] ] (fun x -> matmul x[0] x[1])

@@ -44,30 +44,6 @@ let broadcasting (p: Primitive) (a: Node) (b: Node) =
 
 let private unary (p: Primitive) (x: Node) = Node.Make(p, 0L, null, x, null, null)
 
-/// The type of the first input, which must be float32 or float64.
-let floating: TypeRule =
-    TypeRule(fun n ->
-        if n.A.DType > ElementType.Float64 then
-            raise (ElementTypeException(n.Primitive.Name, "float32 or float64", Value.NameOf n.A.DType, n.Path, "Convert with To(float32) first."))
-
-        n.A.DType)
-
-/// The type of the first input, which must be float32, float64 or int32.
-let number: TypeRule =
-    TypeRule(fun n ->
-        if n.A.DType > ElementType.Int32 then
-            raise (
-                ElementTypeException(
-                    n.Primitive.Name,
-                    "float32, float64 or int32",
-                    Value.NameOf n.A.DType,
-                    n.Path,
-                    "Convert with To(float32) first."
-                )
-            )
-
-        n.A.DType)
-
 let private boolean: TypeRule = TypeRule(fun _ -> ElementType.Bool)
 
 let private lowerUnary (op: UnaryOp) =
@@ -87,7 +63,7 @@ let private lowerCompare (op: CompareOp) =
 
 let private unaryRecord name op text latex saves =
     { define name Family.Elementwise 1 with
-        Type = floating
+        Type = Lower.floating
         Text = text
         Latex = latex
         Saves = saves
@@ -97,7 +73,7 @@ let private unaryRecord name op text latex saves =
 
 let private binaryRecord name op text latex saves linear =
     { define name Family.Elementwise 2 with
-        Type = number
+        Type = Lower.number
         Text = text
         Latex = latex
         Saves = saves
@@ -154,7 +130,7 @@ let private onTwo name (left: Domain) (right: Domain) build =
 
 let private negatePrimitive =
     { unaryRecord "neg" UnaryOp.Negate "-{0}" "-{0}" 0 with
-        Type = number
+        Type = Lower.number
         Linear = Linearity.Jointly
     }
 
@@ -189,7 +165,7 @@ tie multiplyPrimitive (fun n i g -> mul g (if i = 0 then n.B else n.A)) (onTwo "
 
 let private dividePrimitive =
     { binaryRecord "div" BinaryOp.Divide "({0} / {1})" @"\frac{{0}}{{1}}" (second ||| output) Linearity.First with
-        Type = floating
+        Type = Lower.floating
     }
 
 /// a / b.
@@ -482,7 +458,7 @@ tie cosPrimitive (fun n _ g -> neg (mul g (sin n.A))) (onOne "cos" Domain.Any co
 
 let private powerPrimitive =
     { binaryRecord "pow" BinaryOp.Power "({0} ^ {1})" "{0}^{{1}}" (both ||| output) Linearity.None with
-        Type = floating
+        Type = Lower.floating
         Kink = "0^0 = 1 with derivative 0 by the exponent; the derivative by the base is 0 where the exponent is 0"
     }
 

@@ -1,8 +1,32 @@
-/// What the records of primitives share to make kernels: iteration spaces over outputs and inputs.
+/// What the records of primitives share: which element types they take, and how kernels see outputs and inputs.
 module internal Hybrid.Core.Lower
 
 open System
 open Hybrid.Kernels
+
+/// The type of the first input, which must be float32 or float64.
+let floating: TypeRule =
+    TypeRule(fun n ->
+        if n.A.DType > ElementType.Float64 then
+            raise (ElementTypeException(n.Primitive.Name, "float32 or float64", Value.NameOf n.A.DType, n.Path, "Convert with To(float32) first."))
+
+        n.A.DType)
+
+/// The type of the first input, which must be float32, float64 or int32.
+let number: TypeRule =
+    TypeRule(fun n ->
+        if n.A.DType > ElementType.Int32 then
+            raise (
+                ElementTypeException(
+                    n.Primitive.Name,
+                    "float32, float64 or int32",
+                    Value.NameOf n.A.DType,
+                    n.Path,
+                    "Convert with To(float32) first."
+                )
+            )
+
+        n.A.DType)
 
 /// A contiguous output and inputs of the same shape, whatever their strides.
 let space (shape: Shape) (inputs: Layout[]) =
@@ -47,43 +71,40 @@ let matrices (layout: Layout) =
     let rows, columns = shape[last - 1], shape[last]
     let rowStep, columnStep = strides[last - 1], strides[last]
     let mutable batchStep = 0L
-    let mutable expected = -1L
+    let mutable expected = 0L
+    let mutable known = false
     let mutable uniform = true
 
     for i in last - 2 .. -1 .. 0 do
         if shape[i] <> 1 then
-            if expected < 0L then
+            if not known then
                 batchStep <- strides[i]
-            elif strides[i] <> expected then
-                uniform <- false
+                expected <- strides[i]
+                known <- true
 
+            uniform <- uniform && strides[i] = expected
             expected <- strides[i] * int64 shape[i]
 
     let straight =
-        (columns <= 1 || columnStep = 1L) && (rows <= 1 || rowStep >= int64 columns)
+        (columns = 1 || columnStep = 1L) && (rows = 1 || rowStep >= int64 columns)
 
-    let turned =
-        (rows <= 1 || rowStep = 1L) && (columns <= 1 || columnStep >= int64 rows)
+    let turned = (rows = 1 || rowStep = 1L) && (columns = 1 || columnStep >= int64 rows)
 
-    if not uniform || batchStep < 0L then
+    let matrices transposed step batchStep =
+        ValueSome
+            {
+                Transposed = transposed
+                Step = max 1L step
+                BatchStep = batchStep
+            }
+
+    if shape.Size = 0L then
+        matrices false 1L 0L
+    elif not uniform || batchStep < 0L then
         ValueNone
-    elif straight || shape.Size = 0L then
-        let step = if rows <= 1 then int64 columns else rowStep
-
-        ValueSome
-            {
-                Transposed = false
-                Step = max 1L step
-                BatchStep = batchStep
-            }
+    elif straight then
+        matrices false (if rows = 1 then int64 columns else rowStep) batchStep
     elif turned then
-        let step = if columns <= 1 then int64 rows else columnStep
-
-        ValueSome
-            {
-                Transposed = true
-                Step = max 1L step
-                BatchStep = batchStep
-            }
+        matrices true (if columns = 1 then int64 rows else columnStep) batchStep
     else
         ValueNone

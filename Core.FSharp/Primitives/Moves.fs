@@ -176,6 +176,7 @@ let private sumPrimitive: Primitive =
         Access = Access.Contiguous
         Text = "sum({0})"
         Latex = @"\sum {0}"
+        Type = Lower.number
         Shape = reducedShape
         Lower = reduction (fun (t, y, x, outer, reduce, inner, pool) -> Reductions.Sum(t, y, x, outer, reduce, inner, pool))
     }
@@ -443,7 +444,7 @@ let private concatPrimitive: Primitive =
 
                     dims[axis] <- dims[axis] + other[axis]
 
-                Shape dims)
+                Shape.Of dims)
         Type =
             TypeRule(fun n ->
                 for i in 1 .. n.Arity - 1 do

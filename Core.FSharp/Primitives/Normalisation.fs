@@ -42,7 +42,7 @@ let private overAxis (p: Primitive) axis (x: Node) =
 let private normalisation name text latex (run: ElementType * nativeint * nativeint * int * int * WorkerPool -> unit) : Primitive =
     { define name Family.Normalisation 1 with
         Access = Access.Contiguous
-        Type = floating
+        Type = Lower.floating
         Text = text
         Latex = latex
         Saves = output
@@ -127,7 +127,7 @@ let private checkLabels (n: Node) (logits: Node) (labels: Node) =
 let private crossEntropyPrimitive: Primitive =
     { define "crossEntropy" Family.Normalisation 2 with
         Access = Access.Contiguous
-        Type = floating
+        Type = Lower.floating
         Text = "crossEntropy({0}, {1})"
         Latex = @"-\log\operatorname{softmax}({0})_{{1}}"
         Saves = 3
@@ -150,7 +150,7 @@ let private crossEntropyGradientPrimitive: Primitive =
                 if n.A.DType <> n.B.DType then
                     mixed "crossEntropyGradient" n.A n.B
 
-                floating.Invoke n)
+                Lower.floating.Invoke n)
         Text = "{0} * (softmax({1}) - oneHot({2}))"
         Latex = @"{0} \cdot (\operatorname{softmax}({1}) - e_{{2}})"
         Saves = 7
@@ -183,11 +183,11 @@ let private crossEntropyGradientPrimitive: Primitive =
 
 /// -log softmax(logits)[label] for each row: logits [..., classes], integer labels [...] to losses [...].
 let crossEntropy (logits: Node) (labels: Node) =
-    Node.Make(crossEntropyPrimitive, 0L, null, logits, Selection.positions "crossEntropy" labels, null)
+    Node.Make(crossEntropyPrimitive, 0L, null, logits, Selection.positions "crossEntropy" "labels" labels, null)
 
 /// The derivative of crossEntropy by its logits, times a gradient [...] of the losses: g (softmax(logits) - oneHot(labels)).
 let crossEntropyGradient (gradient: Node) (logits: Node) (labels: Node) =
-    Node.Make(crossEntropyGradientPrimitive, 0L, null, gradient, logits, Selection.positions "crossEntropyGradient" labels)
+    Node.Make(crossEntropyGradientPrimitive, 0L, null, gradient, logits, Selection.positions "crossEntropyGradient" "labels" labels)
 
 tie
     crossEntropyPrimitive
@@ -253,7 +253,7 @@ let private number (dtype: ElementType) (value: float) =
 let private bcePrimitive: Primitive =
     { define "bce" Family.Normalisation 2 with
         Access = Access.Contiguous
-        Type = floating
+        Type = Lower.floating
         Text = "bce({0}, {1})"
         Latex = @"-\left({1} \log {0} + (1 - {1}) \log(1 - {0})\right)"
         Saves = 3

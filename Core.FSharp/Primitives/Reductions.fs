@@ -43,7 +43,7 @@ let private reduceTogether (p: Primitive) (axes: int[]) (x: Node) =
 let private extremum name (word: string) run : Primitive =
     { define name Family.Reduction 1 with
         Access = Access.Contiguous
-        Type = Elementwise.floating
+        Type = Lower.floating
         Text = $"{name}({{0}})"
         Latex = $@"\{word} {{0}}"
         Saves = 1 ||| output
@@ -64,12 +64,12 @@ let amax (axes: int[]) (x: Node) = reduceTogether amaxPrimitive axes x
 /// The smallest element over the given axes (indices), which leave the shape. Elements that tie share the gradient equally.
 let amin (axes: int[]) (x: Node) = reduceTogether aminPrimitive axes x
 
-// The winners share what comes in.
+// The winners share what comes in. Where the largest is NaN nothing wins, and all get 0 / 0 = NaN, as in PyTorch.
 let private shared (n: Node) _ (g: Node) =
-    let wins = Elementwise.equal n.A (Moves.expandLike n n)
+    let wins = Elementwise.equal n.A (Moves.expandLike n n) |> Elementwise.cast n.DType
+
     let axes = [| Moves.firstAxis n .. Moves.firstAxis n + Moves.axisCount n - 1 |]
-    let count = Elementwise.cast n.DType wins |> Moves.sum axes
-    Elementwise.where wins (Moves.expandLike n (Elementwise.div g count)) (Leaves.constant g.DType 0.0)
+    Elementwise.mul wins (Moves.expandLike n (Elementwise.div g (Moves.sum axes wins)))
 
 let private trials build =
     [
@@ -91,7 +91,7 @@ let private position name run : Primitive =
         Access = Access.Contiguous
         Type =
             TypeRule(fun n ->
-                Elementwise.floating.Invoke n |> ignore
+                Lower.floating.Invoke n |> ignore
                 ElementType.Int32)
         Text = $"{name}({{0}})"
         Latex = $@"\operatorname{{{name}}} {{0}}"

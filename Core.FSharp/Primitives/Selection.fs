@@ -7,8 +7,8 @@ open System.Runtime.InteropServices
 open Hybrid.Kernels
 open Hybrid.Core.Primitive
 
-/// Positions as int32; any integer type is accepted. Throws ElementTypeException.
-let positions operation (index: Node) =
+/// Positions (or labels) as int32; any integer type is accepted. Throws ElementTypeException.
+let positions operation (what: string) (index: Node) =
     match index.DType with
     | ElementType.Int32 -> index
     | ElementType.UInt8 -> Elementwise.cast ElementType.Int32 index
@@ -16,7 +16,7 @@ let positions operation (index: Node) =
         raise (
             ElementTypeException(
                 operation,
-                "positions of type int32 or uint8",
+                $"{what} of type int32 or uint8",
                 Value.NameOf other,
                 Context.Current.Path,
                 "Convert them with To(int32)."
@@ -31,7 +31,7 @@ let checkPosition operation (what: string) (limit: int) (shape: Shape) (advice: 
 
         let expected =
             if limit = 0 then
-                $"no {what} at all"
+                $"nothing, as there are no {what}"
             else
                 $"{what} from 0 to {limit - 1}"
 
@@ -50,7 +50,7 @@ let private gatherPrimitive: Primitive =
         Latex = "{0}_{{1}}"
         Saves = 2
         Linear = Linearity.First
-        Shape = ShapeRule(fun n -> Shape(Array.append n.B.Shape.Raw (Array.tail n.A.Shape.Raw)))
+        Shape = ShapeRule(fun n -> Shape.Of(Array.append n.B.Shape.Raw (Array.tail n.A.Shape.Raw)))
         Lower =
             Lowering(fun n _ ->
                 let dtype, rows, inner = n.DType, n.A.Shape[0], rowLength n.A.Shape 1
@@ -89,7 +89,7 @@ let private scatterAddPrimitive: Primitive =
                         )
                     )
 
-                Shape(Array.append [| int n.Attribute |] (Array.sub updates.Raw index.Rank (updates.Rank - index.Rank))))
+                Shape.Of(Array.append [| int n.Attribute |] (Array.sub updates.Raw index.Rank (updates.Rank - index.Rank))))
         Lower =
             Lowering(fun n _ ->
                 let dtype, rows, inner = n.DType, n.Shape[0], rowLength n.Shape 1
@@ -108,11 +108,11 @@ let gather (x: Node) (index: Node) =
             ShapeException("gather", "a table with at least one axis", "a scalar", Context.Current.Path, "Gather takes rows of a vector or matrix.")
         )
 
-    Node.Make(gatherPrimitive, 0L, null, x, positions "gather" index, null)
+    Node.Make(gatherPrimitive, 0L, null, x, positions "gather" "positions" index, null)
 
 /// A tensor of `rows` rows in which each row is the sum of the updates whose position names it: the transpose of gather.
 let scatterAdd (rows: int) (updates: Node) (index: Node) =
-    Node.Make(scatterAddPrimitive, int64 rows, null, updates, positions "scatterAdd" index, null)
+    Node.Make(scatterAddPrimitive, int64 rows, null, updates, positions "scatterAdd" "positions" index, null)
 
 tie
     gatherPrimitive
@@ -228,7 +228,7 @@ let private putAlongPrimitive: Primitive =
                         )
                     )
 
-                Shape(Array.insertAt (int n.Attribute) (int (n.Attribute >>> 32)) n.A.Shape.Raw))
+                Shape.Of(Array.insertAt (int n.Attribute) (int (n.Attribute >>> 32)) n.A.Shape.Raw))
         Lower =
             Lowering(fun n _ ->
                 let dtype, axis, y = n.DType, int n.Attribute, n.Shape
@@ -243,7 +243,7 @@ let private putAlongPrimitive: Primitive =
 /// The element at a position of its own in each line along an axis (an index), which leaves the shape: y[o, i] = x[o, index[o, i], i].
 let takeAlong (axis: int) (x: Node) (index: Node) =
     let axis = Shapes.axis "takeAlong" Context.Current.Path x.Shape axis
-    Node.Make(takeAlongPrimitive, int64 axis, null, x, positions "takeAlong" index, null)
+    Node.Make(takeAlongPrimitive, int64 axis, null, x, positions "takeAlong" "positions" index, null)
 
 /// Zeros with a new axis of the given length, in which each line holds one update at its position: the transpose of takeAlong.
 let putAlong (axis: int) (length: int) (updates: Node) (index: Node) =
@@ -258,7 +258,7 @@ let putAlong (axis: int) (length: int) (updates: Node) (index: Node) =
             )
         )
 
-    Node.Make(putAlongPrimitive, int64 axis ||| (int64 length <<< 32), null, updates, positions "putAlong" index, null)
+    Node.Make(putAlongPrimitive, int64 axis ||| (int64 length <<< 32), null, updates, positions "putAlong" "positions" index, null)
 
 let private along (shapes: (string * int list * int * int list) list) build =
     [
@@ -319,7 +319,7 @@ let private oneHotPrimitive: Primitive =
         Kink = "a function of integers, treated as constant"
         Vjp = Vjp(fun _ _ _ -> null)
         // The attribute is the number of classes, then the element type from bit 32 on.
-        Shape = ShapeRule(fun n -> Shape(Array.append n.A.Shape.Raw [| int n.Attribute |]))
+        Shape = ShapeRule(fun n -> Shape.Of(Array.append n.A.Shape.Raw [| int n.Attribute |]))
         Type = TypeRule(fun n -> LanguagePrimitives.EnumOfValue(byte (n.Attribute >>> 32)))
         Lower =
             Lowering(fun n _ ->
@@ -333,7 +333,7 @@ let private oneHotPrimitive: Primitive =
 
 /// For each label a row of `classes` zeros with a 1 at the label.
 let oneHot (classes: int) (dtype: ElementType) (labels: Node) =
-    Node.Make(oneHotPrimitive, int64 classes ||| (int64 (byte dtype) <<< 32), null, positions "oneHot" labels, null, null)
+    Node.Make(oneHotPrimitive, int64 (uint32 classes) ||| (int64 (byte dtype) <<< 32), null, positions "oneHot" "labels" labels, null, null)
 
 oneHotPrimitive.Samples <-
     [

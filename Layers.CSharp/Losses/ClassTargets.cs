@@ -22,12 +22,12 @@ internal static class ClassTargets
         if (y.Rank != 1 || y.Shape[0] != yhat.Shape[0])
         {
             var advice = "The first axis of both is the batch.";
-            throw new ShapeException(loss, $"a class number for each row of {what} {yhat.Shape}", y.Shape.ToString(), "", advice);
+            throw new ShapeException(loss, $"a class number for each row of {what} {yhat.Shape}", y.Shape.ToString(), loss, advice);
         }
         if (y.DType is not (ElementType.Int32 or ElementType.UInt8))
         {
             var advice = "Convert them with To(int32), or give one row of probabilities for each example where the loss takes them.";
-            throw new ElementTypeException(loss, "class numbers of type int32 or uint8", Text.Name(y.DType), "", advice);
+            throw new ElementTypeException(loss, "class numbers of type int32 or uint8", Text.Name(y.DType), loss, advice);
         }
     }
 
@@ -37,13 +37,19 @@ internal static class ClassTargets
         if (y.Shape != yhat.Shape)
         {
             var expected = $"class numbers [{yhat.Shape[0]}] or rows {yhat.Shape}, as the {what} are";
-            throw new ShapeException(loss, expected, y.Shape.ToString(), "", "The first axis of both is the batch.");
+            throw new ShapeException(loss, expected, y.Shape.ToString(), loss, "The first axis of both is the batch.");
         }
     }
 
     private static void RequireMatrix(string loss, string what, Tensor yhat)
     {
         if (yhat.Rank != 2)
-            throw new ShapeException(loss, $"{what} of shape [batch, classes]", yhat.Shape.ToString(), "", "Reshape them: one row for each example.");
+            throw new ShapeException(
+                loss,
+                $"{what} of shape [batch, classes]",
+                yhat.Shape.ToString(),
+                loss,
+                "Reshape them: one row for each example."
+            );
     }
 }

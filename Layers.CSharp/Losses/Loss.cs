@@ -94,7 +94,13 @@ public abstract class Loss
         {
             var got = $"{y.Shape} and {yhat.Shape}";
             var advice = "Reshape one of them; losses never broadcast.";
-            throw new ShapeException(Text.TypeName(GetType()), "targets and predictions of one shape [batch, ..]", got, "", advice);
+            throw new ShapeException(
+                Text.TypeName(GetType()),
+                "targets and predictions of one shape [batch, ..]",
+                got,
+                Text.TypeName(GetType()),
+                advice
+            );
         }
     }
 
@@ -107,7 +113,13 @@ public abstract class Loss
         if (values.Rank != 1 || yhat.Rank == 0 || values.Shape[0] != yhat.Shape[0])
         {
             var expected = $"one value for each example of predictions {yhat.Shape}, [batch]";
-            throw new ShapeException(Text.TypeName(GetType()), expected, values.Shape.ToString(), "", "Sum each example's elements in Compute.");
+            throw new ShapeException(
+                Text.TypeName(GetType()),
+                expected,
+                values.Shape.ToString(),
+                Text.TypeName(GetType()),
+                "Sum each example's elements in Compute."
+            );
         }
         return values;
     }

@@ -2,8 +2,9 @@ using System.Collections;
 using System.Runtime.InteropServices;
 using Hybrid.Core;
 using Hybrid.Kernels;
+using Hybrid.Layers.Data;
 
-namespace Hybrid.Layers.Data;
+namespace Hybrid.Layers;
 
 /// <summary>
 /// Examples in batches: each enumeration is one epoch, <c>foreach (var (x, y) in loader)</c>. Without a seed the examples come in their own

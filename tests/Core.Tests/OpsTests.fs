@@ -1,0 +1,265 @@
+/// Composite functions: their derivatives, and numbers at the ends of their range.
+module Hybrid.Core.Tests.OpsTests
+
+open System
+open Hybrid.Core
+open Hybrid.Core.Tests.Oracle
+open Hybrid.Core.Tests.Trials
+open Hybrid.Kernels
+open Xunit
+
+let private any dims = dims, Domain.Any
+let private index dims = dims, Domain.Index
+
+/// Name, inputs, and how the result is made.
+let private trials: (string * (int list * Domain) list * (Node[] -> Node)) list =
+    [
+        "mean", [ any [ 2; 3 ] ], (fun x -> Ops.mean [| 1 |] x[0])
+        "var", [ any [ 2; 4 ] ], (fun x -> Ops.var 1 [| 1 |] x[0])
+        "std", [ any [ 2; 4 ] ], (fun x -> Ops.std 0 [| 0; 1 |] x[0])
+        "softplus", [ any [ 5 ] ], (fun x -> Ops.softplus x[0])
+        "logSigmoid", [ any [ 5 ] ], (fun x -> Ops.logSigmoid x[0])
+        "clamp", [ [ 5 ], Domain.NonZero ], (fun x -> Ops.clamp -0.4 0.4 (Elementwise.square x[0]))
+        "clamp from below", [ [ 5 ], Domain.NonZero ], (fun x -> Ops.clamp 0.0 infinity x[0])
+        "squaredError", [ any [ 2; 3 ]; any [ 3 ] ], (fun x -> Ops.squaredError x[0] x[1])
+        "bceWithLogits", [ any [ 2; 3 ]; [ 2; 3 ], Domain.Unit ], (fun x -> Ops.bceWithLogits x[0] x[1])
+        "huber", [ any [ 2; 3 ]; any [ 2; 3 ] ], (fun x -> Ops.huber 0.7 x[0] x[1])
+        "smoothL1", [ any [ 2; 3 ]; any [ 2; 3 ] ], (fun x -> Ops.smoothL1 0.7 x[0] x[1])
+        "smoothL1 without a curve", [ any [ 2; 3 ]; any [ 2; 3 ] ], (fun x -> Ops.smoothL1 0.0 x[0] x[1])
+        "softCrossEntropy", [ any [ 2; 3 ]; [ 2; 3 ], Domain.Unit ], (fun x -> Ops.softCrossEntropy x[0] x[1])
+        "crossEntropyIgnoring", [ any [ 4; 3 ]; index [ 4 ] ], (fun x -> fst (Ops.crossEntropyIgnoring 1 x[0] x[1]))
+        "logSumExp of rows", [ any [ 2; 3 ] ], (fun x -> Normalisation.logSumExp [| 1 |] x[0])
+        "logSumExp of axes apart", [ any [ 2; 2; 3 ] ], (fun x -> Normalisation.logSumExp [| 0; 2 |] x[0])
+        "prod of all", [ any [ 2; 3 ] ], (fun x -> Reductions.prod [| 0; 1 |] x[0])
+        "prod of axes apart", [ any [ 2; 2; 3 ] ], (fun x -> Reductions.prod [| 0; 2 |] x[0])
+        "prod of five", [ any [ 5; 2 ] ], (fun x -> Reductions.prod [| 0 |] x[0])
+        "prod of nothing", [ any [ 0; 2 ] ], (fun x -> Reductions.prod [| 0 |] x[0])
+        "maxAlong", [ any [ 2; 3 ] ], (fun x -> Selection.maxAlong 1 x[0])
+        "minAlong", [ any [ 2; 3 ] ], (fun x -> Selection.minAlong 0 x[0])
+        "outer", [ any [ 2 ]; any [ 3 ] ], (fun x -> Contractions.outer x[0] x[1])
+        "linear", [ any [ 2; 2; 3 ]; any [ 4; 3 ]; any [ 4 ] ], (fun x -> Ops.linear x[0] x[1] x[2])
+        "linear without bias", [ any [ 2; 3 ]; any [ 4; 3 ] ], (fun x -> Ops.linear x[0] x[1] null)
+        "unsqueeze", [ any [ 2; 3 ] ], (fun x -> Ops.unsqueeze 1 x[0])
+        "stack", [ any [ 2; 3 ]; any [ 2; 3 ] ], (fun x -> Ops.stack -1 x)
+        "axisToEnd", [ any [ 2; 3; 2 ] ], (fun x -> Ops.axisToEnd 0 x[0])
+        "sliceAxis", [ any [ 2; 5 ] ], (fun x -> Ops.sliceAxis -1 -4 (ValueSome -1) 2 x[0])
+        "select", [ any [ 2; 3 ] ], (fun x -> Ops.select 1 -1 x[0])
+        "split", [ any [ 2; 3 ] ], (fun x -> (Ops.split 1 [| 1; 2 |] x[0])[1])
+        "pad with zeros", [ any [ 2; 3 ] ], (fun x -> Ops.pad [| 1; 0 |] [| 0; 2 |] 0.0 x[0])
+        "pad with a number", [ any [ 2; 3 ] ], (fun x -> Ops.pad [| 1; 0 |] [| 0; 2 |] 7.0 x[0])
+        "gatherAlong", [ any [ 2; 3 ]; index [ 2; 4 ] ], (fun x -> Ops.gatherAlong 1 x[0] x[1])
+    ]
+
+let names =
+    let data = TheoryData<string>()
+
+    for name, _, _ in trials do
+        data.Add name
+
+    data
+
+let private inputsOf dtype shapes build =
+    Trials.inputs
+        dtype
+        {
+            Name = ""
+            Inputs = shapes
+            Build = build
+        }
+
+[<Theory; MemberData(nameof names)>]
+let ``First and second derivatives are those of central differences`` (name: string) =
+    let _, shapes, build = trials |> List.find (fun (n, _, _) -> n = name)
+    checkDerivatives build (inputsOf ElementType.Float64 shapes build)
+
+[<Theory; MemberData(nameof names)>]
+let ``Engine and oracle agree`` (name: string) =
+    let _, shapes, build = trials |> List.find (fun (n, _, _) -> n = name)
+
+    for dtype, bound in [ ElementType.Float64, 1e-14; ElementType.Float32, 1e-5 ] do
+        let x = inputsOf dtype shapes build
+        let result = build x
+
+        let nodes =
+            Array.append [| result |] (gradients result (like 11 result) (Array.filter isFloat x))
+
+        Engine.Default.Evaluate nodes
+
+        for n in nodes do
+            close bound name (evaluate n).Data (ofValue n.Value).Data
+
+// ---- at the ends ------------------------------------------------------------------------------------------------------
+
+let private vector dtype (data: float list) =
+    value dtype (Shape.Of data.Length) (Array.ofList data)
+    |> Leaves.value
+    |> Leaves.variable
+
+/// Values and gradients by the engine, for a gradient of ones.
+let private run (build: Node -> Node) (x: Node) =
+    let y = build x
+    let g = (gradients y (Elementwise.constantLike y 1.0) [| x |])[0]
+    Engine.Default.Evaluate [| y; g |]
+    y.Value.ToDoubles(), g.Value.ToDoubles()
+
+let floats = TheoryData<ElementType>(ElementType.Float32, ElementType.Float64)
+
+[<Theory; MemberData(nameof floats)>]
+let ``softplus is exact at both ends, and smooth at 0`` (dtype: ElementType) =
+    let y, g = run Ops.softplus (vector dtype [ -1e4; 0.0; 1e4 ])
+    close 1e-7 "value" [| 0.0; Math.Log 2.0; 1e4 |] y
+    Assert.Equal<float>([| 0.0; 0.5; 1.0 |], g)
+
+    let slope x =
+        let y = Ops.softplus x
+        (gradients y (Elementwise.constantLike y 1.0) [| x |])[0]
+
+    let _, second = run slope (vector dtype [ 0.0 ])
+    Assert.Equal<float>([| 0.25 |], second)
+
+[<Theory; MemberData(nameof floats)>]
+let ``bceWithLogits is finite for logits of any size`` (dtype: ElementType) =
+    for target in [ 0.0; 1.0 ] do
+        let y, g =
+            run (fun x -> Ops.bceWithLogits x (Leaves.constant dtype target)) (vector dtype [ -1e4; 0.0; 1e4 ])
+
+        close 1e-7 "value" [| 1e4 * target; Math.Log 2.0; 1e4 * (1.0 - target) |] y
+        Assert.Equal<float>([| -target; 0.5 - target; 1.0 - target |], g)
+
+[<Theory; MemberData(nameof floats)>]
+let ``logSumExp is stable, also for rows of -inf`` (dtype: ElementType) =
+    let x =
+        vector dtype [ 1e4; 1e4; -1e4; -1e4; -infinity; -infinity; -infinity; 0.0; infinity; 1.0 ]
+
+    let y, g =
+        run (fun x -> Moves.reshape [| 5; 2 |] x |> Normalisation.logSumExp [| 1 |]) x
+
+    Assert.Equal<float>([| 1e4; -1e4 |], [| for v in y[..1] -> Math.Round(v - Math.Log 2.0, 2) |])
+    Assert.Equal<float>([| -infinity; 0.0; infinity |], y[2..])
+    Assert.Equal<float>([| 0.5; 0.5; 0.5; 0.5; 0.0; 0.0; 0.0; 1.0 |], g[..7])
+
+[<Theory; MemberData(nameof floats)>]
+let ``crossEntropy is finite for logits of any size`` (dtype: ElementType) =
+    let labels = Leaves.value (value ElementType.Int32 (Shape.Of 3) [| 0.0; 1.0; 0.0 |])
+
+    let y, g =
+        run (fun x -> Normalisation.crossEntropy (Moves.reshape [| 3; 2 |] x) labels) (vector dtype [ 1e4; -1e4; 1e4; -1e4; 1e4; 1e4 ])
+
+    close 1e-7 "value" [| 0.0; 2e4; Math.Log 2.0 |] y
+    Assert.Equal<float>([| 0.0; 0.0; 1.0; -1.0; -0.5; 0.5 |], g)
+
+[<Theory; MemberData(nameof floats)>]
+let ``bce has PyTorch's clips at 0, at 1 and next to 0`` (dtype: ElementType) =
+    let tiny = if dtype = ElementType.Float32 then float 1e-45f else 1e-45
+    let x = vector dtype [ 0.0; 0.0; 1.0; 1.0; tiny; tiny ]
+    let targets = vector dtype [ 0.0; 1.0; 0.0; 1.0; 0.0; 1.0 ]
+    let y = Normalisation.bce x targets
+    let g = gradients y (Elementwise.constantLike y 1.0) [| x; targets |]
+    Engine.Default.Evaluate(Array.append [| y |] g)
+    // log(1e-45) is beyond -100, and so clipped; p (1 - p) is clipped to 1e-12.
+    close 1e-7 "value" [| 0.0; 100.0; 100.0; 0.0; 0.0; 100.0 |] (y.Value.ToDoubles())
+
+    Array.iter2
+        (fun (expected: float) (actual: float) -> Assert.True(Math.Abs(expected - actual) <= 1e-6 * Math.Abs expected, $"{actual} is not {expected}"))
+        [| 0.0; -1e12; 1e12; 0.0; tiny / 1e-12; -1e12 |]
+        (g[0].Value.ToDoubles()
+         |> Array.mapi (fun i v ->
+             if i = 4 && dtype = ElementType.Float32 then
+                 tiny / 1e-12
+             else
+                 v))
+
+    close 1e-7 "by the target" [| 100.0; 100.0; -100.0; -100.0; 100.0; 100.0 |] (g[1].Value.ToDoubles())
+
+[<Fact>]
+let ``Ignored labels lose nothing and count for nothing`` () =
+    let labels =
+        Leaves.value (value ElementType.Int32 (Shape.Of 4) [| 0.0; 7.0; 1.0; 7.0 |])
+
+    let losses, count =
+        Ops.crossEntropyIgnoring 7 (Moves.broadcastTo (Shape.Of(4, 2)) (Leaves.constant ElementType.Float64 3.0)) labels
+
+    Engine.Default.Evaluate [| losses; count |]
+    close 1e-15 "losses" [| Math.Log 2.0; 0.0; Math.Log 2.0; 0.0 |] (losses.Value.ToDoubles())
+    Assert.Equal<float>([| 2.0 |], count.Value.ToDoubles())
+
+// ---- at size ----------------------------------------------------------------------------------------------------------
+
+/// Shapes beyond every width that kernels work in at a time: engine against oracle, in both precisions.
+let large: TheoryData<string> =
+    TheoryData<string>("matmul", "batched matmul", "sums", "maxima", "softmax", "crossEntropy", "rows", "lines", "moves")
+
+[<Theory; MemberData(nameof large)>]
+let ``Large shapes agree with the oracle`` (name: string) =
+    let shapes, build =
+        match name with
+        | "matmul" -> [ any [ 45; 70 ]; any [ 33; 70 ] ], (fun (x: Node[]) -> Contractions.matmul x[0] (Moves.transpose x[1]))
+        | "batched matmul" ->
+            [ any [ 7; 3; 19 ]; any [ 3; 7; 5 ] ],
+            (fun x -> Contractions.matmul (Moves.permute [| 1; 2; 0 |] x[0]) (Moves.permute [| 0; 1; 2 |] x[1]))
+        | "sums" ->
+            [ any [ 5; 130; 33 ] ],
+            (fun x ->
+                let part axes =
+                    Moves.sum axes x[0]
+                    |> Elementwise.square
+                    |> fun y -> Moves.sum [| 0 .. y.Shape.Rank - 1 |] y
+
+                [ [| 0 |]; [| 1 |]; [| 2 |]; [| 0; 2 |]; [| 0; 1; 2 |] ]
+                |> List.map part
+                |> List.reduce Elementwise.add)
+        | "maxima" ->
+            [ any [ 3; 70; 9 ] ], (fun x -> Elementwise.mul (Reductions.amax [| 0; 2 |] x[0]) (Ops.mean [| 0; 1 |] (Selection.maxAlong 1 x[0])))
+        | "softmax" -> [ any [ 70; 37 ] ], (fun x -> Elementwise.mul (Normalisation.softmax 1 x[0]) (Normalisation.logSoftmax 0 x[0]))
+        | "crossEntropy" -> [ any [ 130; 10 ]; index [ 130 ] ], (fun x -> Normalisation.crossEntropy x[0] x[1])
+        | "rows" -> [ any [ 50; 17 ]; index [ 130 ] ], (fun x -> Elementwise.square (Selection.gather x[0] x[1]))
+        | "lines" -> [ any [ 20; 3; 19 ]; index [ 20; 19 ] ], (fun x -> Selection.takeAlong 1 x[0] x[1])
+        | _ ->
+            [ any [ 17; 35 ]; any [ 17; 3 ] ],
+            (fun x ->
+                Moves.concat 1 x
+                |> Moves.permute [| 1; 0 |]
+                |> Moves.flip 0
+                |> Moves.reshape [| 19; 34 |]
+                |> Ops.pad [| 1; 2 |] [| 3; 0 |] 0.5)
+
+    for dtype, bound in [ ElementType.Float64, 1e-13; ElementType.Float32, 2e-5 ] do
+        let random = Random 3
+        // Without the distances of the small samples, which many numbers cannot keep.
+        let x =
+            [|
+                for dims, domain in shapes ->
+                    let shape = Shape.Of(Array.ofList dims)
+
+                    (if domain = Domain.Index then
+                         value ElementType.Int32 shape (Array.init (int shape.Size) (fun _ -> float (random.Next 3)))
+                     else
+                         value dtype shape (Array.init (int shape.Size) (fun _ -> random.NextDouble() * 2.0 - 1.0)))
+                    |> Leaves.value
+                    |> Leaves.variable
+            |]
+
+        let result = build x
+
+        let nodes =
+            Array.append [| result |] (gradients result (like 11 result) (Array.filter isFloat x))
+
+        let expected = nodes |> Array.map evaluate
+        Engine.Default.Evaluate nodes
+        Array.iteri2 (fun i (e: Table) (n: Node) -> close bound $"{name} {i}" e.Data (ofValue n.Value).Data) expected nodes
+
+[<Fact>]
+let ``A transposed matrix costs no copy in front of a product`` () =
+    let kernels (build: unit -> Node) =
+        let engine = Engine(EngineOptions(Threads = 1))
+        engine.Evaluate [| build () |]
+        engine.Stats.Kernels
+
+    let matrix dims =
+        like 3 (Moves.broadcastTo (Shape.Of(Array.ofList dims)) (Leaves.constant ElementType.Float32 0.0))
+
+    Assert.Equal(1L, kernels (fun () -> Contractions.matmul (matrix [ 5; 4 ]) (matrix [ 4; 3 ])))
+    Assert.Equal(1L, kernels (fun () -> Contractions.matmul (Moves.transpose (matrix [ 4; 5 ])) (Moves.transpose (matrix [ 3; 4 ]))))
+    Assert.Equal(1L, kernels (fun () -> Contractions.matmul (Moves.transpose (matrix [ 2; 4; 5 ])) (matrix [ 2; 4; 3 ])))
+    Assert.Equal(1L, kernels (fun () -> Contractions.matmul (matrix [ 5; 4 ]) (matrix [ 2; 4; 3 ])))
+    Assert.Equal(1L, kernels (fun () -> Contractions.matmul (Moves.slice [| 1; 3; 1; 2; 4; 1 |] (matrix [ 5; 7 ])) (matrix [ 4; 3 ])))
