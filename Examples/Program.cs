@@ -9,7 +9,18 @@ namespace Hybrid.Examples;
 internal static class Program
 {
     /// <summary>Runs the command that <paramref name="arguments"/> name and returns its exit code.</summary>
-    internal static int Main(string[] arguments) => CommandLineApp.Run(arguments, Console.Out, Console.Error, RunInterruptibly);
+    internal static int Main(string[] arguments)
+    {
+        try
+        {
+            return CommandLineApp.Run(arguments, Console.Out, Console.Error, RunInterruptibly);
+        }
+        catch (IOException e)
+        {
+            Console.Error.WriteLine(Unwritten(e));
+            return ExitCodes.Disagree;
+        }
+    }
 
     private static int RunInterruptibly(CommandSpec command, Settings settings)
     {
@@ -40,6 +51,11 @@ internal static class Program
             session.Note("Interrupted.");
             return ExitCodes.Interrupted;
         }
+        catch (IOException e)
+        {
+            session.Note(Unwritten(e));
+            return ExitCodes.Disagree;
+        }
         catch (HybridException e)
         {
             session.Note(e.Message);
@@ -51,4 +67,6 @@ internal static class Program
             return ExitCodes.Disagree;
         }
     }
+
+    private static string Unwritten(IOException e) => $"The results could not be written: {e.Message.ReplaceLineEndings(" ")}";
 }

@@ -54,7 +54,9 @@ internal static class CrossCheck
             ($"{model.Name}: lockstep", first.Length),
             .. free.Paths.Select(path => ($"{model.Name}: {path.Name}", settings.Epochs * order.BatchesPerEpoch)),
         ];
-        session.Note(Say.Line($"{model.Name}: gradients by layer, {first.Length} steps in lockstep, {settings.Epochs} epochs free-running."));
+        session.Note(
+            $"{model.Name}: gradients by layer, {Say.Count(first.Length, "step")} in lockstep, {Say.Count(settings.Epochs, "epoch")} free-running."
+        );
         ModelFindings? found = null;
         session.WithProgress(
             tasks,

@@ -23,7 +23,7 @@ internal static class CrossCheckText
         {
             session.Result(
                 Say.Line(
-                    $"training in lockstep, {lockstep.Steps} steps: gradients from the same state, against the automatic path, at the worst step:"
+                    $"training in lockstep, {Say.Count(lockstep.Steps, "step")}: gradients from the same state, against the automatic path, at the worst step:"
                 )
             );
             Indented(string.Join('\n', LockstepTable(lockstep).Append(lockstep.Failure)), session);
@@ -99,7 +99,7 @@ internal static class CrossCheckText
             );
         if (found.Lockstep is { } lockstep && lockstep.Rows.MaxBy(row => row.Ratio) is { } step)
             yield return new(
-                Say.Line($"lockstep, {lockstep.Steps} steps"),
+                $"lockstep, {Say.Count(lockstep.Steps, "step")}",
                 Say.Small(step.Absolute),
                 step.Bound is { } bound ? Say.Small(bound) : "-",
                 Say.Line($"{step.Parameter}, {Word(step.Way)}, step {step.Step}"),
@@ -107,7 +107,7 @@ internal static class CrossCheckText
             );
         if (found.Epochs.Where(epoch => epoch.Apart is not null).MaxBy(epoch => epoch.Apart!.Relative) is { } apart)
             yield return new(
-                Say.Line($"free-running, {found.Epochs[^1].Epoch + 1} epochs"),
+                $"free-running, {Say.Count(found.Epochs[^1].Epoch + 1, "epoch")}",
                 Say.Small(apart.Apart!.Relative),
                 apart.Bound is { } drift ? Say.Small(drift)
                     : apart.Twin is { } twin ? $"twin {Say.Small(twin)}"

@@ -21,6 +21,22 @@ public sealed class JsonFileTests
     }
 
     [Fact]
+    public void Who_reads_the_file_meanwhile_sees_the_old_one_whole()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        using var folder = new TemporaryFolder();
+        var path = folder.File("results.json");
+        File.WriteAllText(path, "before");
+        using var reader = new StreamReader(path);
+
+        JsonFile.At(path)!.Write(1);
+
+        Assert.Equal("before", reader.ReadToEnd());
+        Assert.Equal("1\n", File.ReadAllText(path));
+    }
+
+    [Fact]
     public void Looking_whether_a_file_can_be_written_changes_nothing()
     {
         using var folder = new TemporaryFolder();

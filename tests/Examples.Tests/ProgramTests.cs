@@ -120,7 +120,7 @@ public sealed class ProgramTests
         Assert.Equal(
             $"MNIST was not found ({looked}); set HYBRID_DATA to the folder that holds train-images-idx3-ubyte and train-labels-idx1-ubyte, "
                 + $"plain or .gz. The digits that are part of Hybrid take its place.\n{DigitsNote}"
-                + "softmax: gradients by layer, 15 steps in lockstep, 1 epochs free-running.\n",
+                + "softmax: gradients by layer, 15 steps in lockstep, 1 epoch free-running.\n",
             crossCheck.Error
         );
         Assert.Equal("Cross-check on digits: float64, batches of 100, learning rate 0.1, seed 0", crossCheck.OutputLines[0]);
