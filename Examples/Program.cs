@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Hybrid.Core;
-using Spectre.Console;
 
 namespace Hybrid.Examples;
 
@@ -14,7 +13,7 @@ internal static class Program
     internal static RootCommand CreateRootCommand()
     {
         var root = new RootCommand("Examples of Hybrid, functional automatic differentiation for .NET.");
-        root.SetAction(_ => AnsiConsole.MarkupLineInterpolated($"[bold]Hybrid[/] {HybridInfo.Version}"));
+        root.SetAction(result => result.InvocationConfiguration.Output.WriteLine($"Hybrid {HybridInfo.Version}"));
         return root;
     }
 }

@@ -4,30 +4,30 @@ namespace Hybrid.Kernels;
 
 /// <summary>
 /// A block of memory at a fixed address, aligned to 64 bytes, that lives as long as this object is reachable.
-/// There is nothing to dispose: the garbage collector takes it back.
+/// There is nothing to dispose: when the object is collected, the memory serves another block.
 /// </summary>
 /// <remarks>
-/// The content is not cleared on creation. Whoever hands <see cref="Pointer"/> to a kernel must keep the storage reachable
-/// until the kernel returns (<see cref="GC.KeepAlive"/>), for an address alone keeps nothing alive.
+/// The content is not cleared on creation. Whoever hands <see cref="Pointer"/> to a kernel, or works on <see cref="Span"/>, must keep
+/// the storage reachable until that is done (<see cref="GC.KeepAlive"/>), for an address alone keeps nothing alive.
 /// </remarks>
 public sealed class Storage
 {
     /// <summary>Alignment of <see cref="Pointer"/> in bytes: one cache line, and one 512-bit register.</summary>
     public const int Alignment = 64;
 
-    private readonly byte[] memory;
+    private readonly StoragePool.Block block;
+    private readonly int offset;
 
     /// <summary>Takes a block of the given size.</summary>
     /// <param name="bytes">Size in bytes, from 0 to about 2^31.</param>
     /// <exception cref="ArgumentOutOfRangeException">The size is negative, or beyond what one array can hold.</exception>
-    public unsafe Storage(long bytes)
+    public Storage(long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes, Array.MaxLength - Alignment);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes, StoragePool.LargestBlock);
         Bytes = bytes;
-        memory = GC.AllocateUninitializedArray<byte>((int)bytes + Alignment, pinned: true);
-        nint start = (nint)Unsafe.AsPointer(ref memory[0]);
-        Pointer = (start + Alignment - 1) & ~(nint)(Alignment - 1);
+        (block, offset) = StoragePool.Rent((int)bytes);
+        Pointer = block.Start + offset;
     }
 
     /// <summary>Address of the first byte, a multiple of <see cref="Alignment"/>; it never moves.</summary>
@@ -36,6 +36,19 @@ public sealed class Storage
     /// <summary>Usable size in bytes, as asked for.</summary>
     public long Bytes { get; }
 
+    /// <summary>The bytes, for host code to read and write.</summary>
+    public unsafe Span<byte> Span => new((void*)Pointer, (int)Bytes);
+
+    /// <summary>Bytes of collected blocks that wait to serve new ones; see <see cref="Trim"/>.</summary>
+    public static long IdleBytes => StoragePool.PooledBytes;
+
+    /// <summary>Gives the memory of collected blocks back to the runtime instead of keeping it for new ones.</summary>
+    public static void Trim() => StoragePool.TrimTo(0);
+
     /// <summary>Sets every byte to zero.</summary>
-    public void Clear() => Array.Clear(memory);
+    public void Clear()
+    {
+        Span.Clear();
+        GC.KeepAlive(this);
+    }
 }

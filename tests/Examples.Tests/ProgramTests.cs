@@ -1,3 +1,5 @@
+using System.CommandLine;
+using Hybrid.Core;
 using Xunit;
 
 namespace Hybrid.Examples.Tests;
@@ -5,9 +7,14 @@ namespace Hybrid.Examples.Tests;
 public sealed class ProgramTests
 {
     [Fact]
-    public void Command_line_parses_without_arguments()
+    public void Without_arguments_the_version_is_printed_as_plain_text()
     {
-        Assert.Empty(Program.CreateRootCommand().Parse([]).Errors);
+        var output = new StringWriter();
+
+        var exitCode = Program.CreateRootCommand().Parse([]).Invoke(new InvocationConfiguration { Output = output });
+
+        Assert.Equal(0, exitCode);
+        Assert.Equal($"Hybrid {HybridInfo.Version}{Environment.NewLine}", output.ToString());
     }
 
     [Fact]

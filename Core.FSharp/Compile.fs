@@ -1,0 +1,207 @@
+namespace Hybrid.Core
+
+open System
+open System.Collections.Generic
+open System.Text
+
+/// Where a leaf of a compiled function's plan gets its value at each call.
+[<Struct>]
+type internal Source =
+    | Argument of argument: int
+    | CellInput of cell: CellState
+    | Captured of value: Value
+    | None
+
+/// One signature of a compiled function: its plan, and what to do with the outputs.
+[<Sealed; AllowNullLiteral>]
+type internal Specialisation
+    (plan: Plan, sources: Source[], order: Order, outputs: int, cells: TracedCell[], written: TracedCell[], graded: TracedCell[]) =
+    // For each written cell: the version that this function wrote last, and memory for the next one. A version's memory is used
+    // again once it is replaced, if nothing outside has ever seen it.
+    let mine: Value[] = Array.zeroCreate written.Length
+    let spare: Value[] = Array.zeroCreate written.Length
+
+    // Whether an output belongs to a written cell alone, and is not also returned.
+    let alone =
+        Array.init written.Length (fun i ->
+            let number = plan.Results[outputs + i]
+            (plan.Results |> Array.filter (fun r -> r = number)).Length = 1)
+
+    let paths = order.Nodes |> Array.map (fun n -> n.Scope)
+
+    let leaf (arguments: Value[]) position =
+        match sources[position] with
+        | Argument i -> arguments[i]
+        | CellInput cell -> cell.Value
+        | Captured v -> v
+        | None -> invalidOp "not a leaf"
+
+    member _.Run(engine: Engine, arguments: Value[]) : Value[] =
+        for traced in cells do
+            if traced.GradientContinued && not (isNull traced.Cell.Gradient) then
+                raise (
+                    TapeException(
+                        "compile",
+                        $"no gradient yet on cell '{traced.Cell.Name}', as when the function was compiled",
+                        "one from before the call",
+                        "",
+                        "Call ZeroGrad inside the compiled function before Backward."
+                    )
+                )
+
+        let mutable claimed = 0
+
+        for traced in cells do
+            traced.Cell.Reading 1
+
+        try
+            for traced in written do
+                traced.Cell.BeginWrite()
+                claimed <- claimed + 1
+
+            let values = Array.zeroCreate<Value> plan.Outputs.Length
+
+            for i in 0 .. written.Length - 1 do
+                if alone[i] then
+                    values[plan.Results[outputs + i]] <- spare[i]
+                    spare[i] <- null
+
+            for number in 0 .. values.Length - 1 do
+                if isNull values[number] then
+                    let struct (shape, dtype) = plan.Outputs[number]
+                    values[number] <- Value.Allocate(shape, dtype)
+
+            let path position =
+                match paths[position] with
+                | null -> ""
+                | s -> s.Path
+
+            engine.RunPlan(plan, (fun i -> leaf arguments i), (fun i -> order.Nodes[i]), values, path)
+
+            for i in 0 .. written.Length - 1 do
+                let cell = written[i].Cell
+                let old = cell.Value
+                let free = cell.Commit values[plan.Results[outputs + i]]
+
+                if free && Object.ReferenceEquals(old, mine[i]) then
+                    spare[i] <- old
+
+                mine[i] <- if alone[i] then cell.Value else null
+
+            for i in 0 .. graded.Length - 1 do
+                let cell = graded[i].Cell
+
+                if isNull graded[i].Gradient then
+                    cell.Gradient <- null
+                else
+                    cell.Gradient <- Leaves.value values[plan.Results[outputs + written.Length + i]]
+
+                cell.GradientOrigin <- null
+
+            Array.init outputs (fun i -> values[plan.Results[i]])
+        finally
+            for traced in cells do
+                traced.Cell.Reading -1
+
+            for i in 0 .. claimed - 1 do
+                written[i].Cell.EndWrite()
+
+/// A function that is traced once for each signature (shapes, element types and mode) and then runs as one plan. Cells that it reads or
+/// writes are inputs and outputs of the plan; host numbers and tensors that it captured keep the value they had.
+[<Sealed>]
+type CompiledFunction(f: Func<Tensor[], Tensor[]>) =
+    let specialisations = Dictionary<string, Specialisation>()
+
+    let signature (arguments: Tensor[]) =
+        let text = StringBuilder()
+
+        for a in arguments do
+            text.Append(Value.NameOf a.DType).Append(a.Shape.ToString()) |> ignore
+
+        text.Append(Context.Current.Training).Append(Context.Current.Recording).ToString()
+
+    let trace (engine: Engine) (arguments: Tensor[]) =
+        let context = Context.Current
+        let trace = Trace()
+        let before = context.Trace
+        let inputs = arguments |> Array.map (fun a -> Leaves.placeholder a.Shape a.DType)
+        context.Trace <- trace
+
+        let results =
+            try
+                f.Invoke(inputs |> Array.map Tensor.Of) |> Array.map (fun t -> t.Node)
+            finally
+                context.Trace <- before
+
+        let cells = trace.Cells.ToArray()
+        let written = cells |> Array.filter (fun c -> c.Written)
+
+        // Those with a gradient first, as their gradients are outputs.
+        let graded =
+            cells
+            |> Array.filter (fun c -> c.GradientTouched)
+            |> Array.sortBy (fun c -> isNull c.Gradient)
+
+        let roots =
+            Array.concat
+                [
+                    results
+                    written |> Array.map (fun c -> c.Current)
+                    graded |> Array.map (fun c -> c.Gradient) |> Array.filter (isNull >> not)
+                ]
+
+        // What does not depend on the arguments or cells is computed now, once.
+        let symbolic =
+            { new Walk.Descent() with
+                member _.Count node = if node.Symbolic then node.Arity else 0
+                member _.Child(node, i) = node.Input i
+            }
+
+        let frontier =
+            (Walk.order symbolic roots).Nodes
+            |> Array.filter (fun n -> not n.Symbolic && n.Arity > 0 && isNull n.Value)
+
+        engine.Evaluate frontier
+        let order = Walk.order Walk.pending roots
+        let plan = engine.PlanFor(order, order.Roots)
+
+        let source (n: Node) =
+            match n.Payload with
+            | _ when not (isNull n.Value) -> Captured n.Value
+            | :? CellVersion as v when n.Arity = 0 -> CellInput v.Cell
+            | _ ->
+                match Array.FindIndex(inputs, (fun i -> Object.ReferenceEquals(i, n))) with
+                | -1 -> None
+                | i -> Argument i
+
+        Specialisation(plan, order.Nodes |> Array.map source, order, results.Length, cells, written, graded)
+
+    /// Runs the function. Throws TapeException if it reads a value that depends on its arguments or on cells.
+    member _.Invoke([<ParamArray>] arguments: Tensor[]) : Tensor[] =
+        if not (isNull (Trace.Current :> obj)) then
+            f.Invoke arguments // Inside another compiled function it is simply a part of that one.
+        else
+            let engine = Engine.Current
+            let key = signature arguments
+
+            let specialisation =
+                lock specialisations (fun () ->
+                    match specialisations.TryGetValue key with
+                    | true, s -> s
+                    | _ ->
+                        let s = trace engine arguments
+                        specialisations[key] <- s
+                        s)
+
+            let values = arguments |> Array.map (fun a -> a.Value)
+
+            specialisation.Run(engine, values)
+            |> Array.map (fun v -> Tensor(Leaves.value v))
+
+/// Compiling, for F#.
+[<AutoOpen>]
+module Compile =
+    /// A function of one tensor as one plan; see CompiledFunction.
+    let compile (f: Tensor -> Tensor) : Tensor -> Tensor =
+        let compiled = CompiledFunction(fun a -> [| f a[0] |])
+        fun x -> compiled.Invoke([| x |])[0]

@@ -1,0 +1,461 @@
+namespace Hybrid.Core
+
+open System
+open System.Collections.Concurrent
+open System.Collections.Generic
+open System.Runtime.InteropServices
+open System.Threading
+open Hybrid.Kernels
+
+/// What an engine did so far. Counts are of this engine alone.
+[<Struct>]
+type EngineStats =
+    {
+        /// Plans that were made.
+        Compiles: int64
+        /// Evaluations that found their plan in the cache.
+        Hits: int64
+        /// Plans that were run.
+        Runs: int64
+        /// Kernel calls in all of these runs.
+        Kernels: int64
+        /// Plans in the cache now.
+        Plans: int
+        /// Bytes that the cached plans hold.
+        PlanBytes: int64
+        /// Bytes of the arenas, one for each run that was under way at the same time.
+        ArenaBytes: int64
+    }
+
+/// Settings of an engine, with their defaults.
+[<Sealed>]
+type EngineOptions() =
+    /// Threads that one evaluation may use; the default is one for each processor. Never changes a bit of a result.
+    member val Threads = Environment.ProcessorCount with get, set
+
+    /// Whether plans are simplified and equal work is shared; true. Never changes a bit of a result.
+    member val Rewrites = true with get, set
+
+    /// Whether rules that may change bits (x + 0, x * 0) are used as well; false.
+    member val InexactRewrites = false with get, set
+
+    /// Whether the first NaN or infinity that a step computes is an error that names operation and layer; false, as it costs a pass over all values.
+    member val TrapNonFinite = false with get, set
+
+    /// How many plans are kept; 256.
+    member val MaxPlans = 256 with get, set
+
+    /// How many bytes the kept plans may hold themselves; 64 MiB.
+    member val MaxPlanBytes = 64L * 1024L * 1024L with get, set
+
+    /// How many operations may wait for someone to need their values before they are run; 10,000.
+    member val MaxPending = 10_000 with get, set
+
+/// One run's memory: an arena and a table of addresses. Reused by the runs that follow.
+[<Sealed>]
+type internal Executor(pool: WorkerPool) =
+    let mutable arena = Storage 0L
+    let mutable pointers: nativeint[] = [||]
+    let mutable scalars = Storage 0L
+    let mutable held: Value[] = [||]
+    let operands = Operands pool
+
+    member _.ArenaBytes = arena.Bytes
+
+    member private _.Reserve(plan: Plan) =
+        if arena.Bytes < plan.ArenaBytes then
+            arena <- Storage plan.ArenaBytes
+
+        if pointers.Length < plan.Places.Length then
+            pointers <- Array.zeroCreate (max 16 (2 * plan.Places.Length))
+
+        if scalars.Bytes < int64 plan.Places.Length * 64L then
+            scalars <- Storage(int64 plan.Places.Length * 128L)
+
+        if held.Length < plan.Places.Length then
+            held <- Array.zeroCreate (2 * plan.Places.Length)
+
+    member private _.Write(scalar: Node, address: nativeint) =
+        Hybrid.Kernels.Elementwise.Fill(scalar.DType, address, 1L, Leaves.number scalar, WorkerPool.Serial)
+
+    /// Runs a plan: `leaf` gives the value at a position, `scalar` the scalar node at a position. Results are written to `results`.
+    member this.Run(plan: Plan, leaf: Func<int, Value>, scalar: Func<int, Node>, results: Value[], check: Action<Step, nativeint>) =
+        this.Reserve plan
+        let places = plan.Places
+
+        for i in 0 .. places.Length - 1 do
+            pointers[i] <-
+                match places[i] with
+                | Leaf position ->
+                    held[i] <- leaf.Invoke position
+                    held[i].Pointer
+                | Scalar position ->
+                    let address = scalars.Pointer + nativeint (64 * i)
+                    this.Write(scalar.Invoke position, address)
+                    address
+                | Constant storage -> storage.Pointer
+                | Result number -> results[number].Pointer
+                | Arena offset -> arena.Pointer + nativeint offset
+
+        for step in plan.Steps do
+            if operands.Inputs.Length < step.Inputs.Length then
+                operands.Inputs <- Array.zeroCreate (2 * step.Inputs.Length)
+
+            let inputs = operands.Inputs
+
+            for k in 0 .. step.Inputs.Length - 1 do
+                inputs[k] <-
+                    pointers[step.Inputs[k]]
+                    + (if step.Offsets.Length > k then step.Offsets[k] else 0n)
+
+            operands.Output <- pointers[step.Output]
+
+            try
+                step.Kernel.Invoke operands
+            with :? HybridException as e ->
+                raise (StepFault(step, e))
+
+            if not (isNull check) then
+                check.Invoke(step, operands.Output)
+
+        // An address alone keeps nothing alive, and a cell may have let go of a value meanwhile.
+        GC.KeepAlive held
+        GC.KeepAlive results
+        GC.KeepAlive plan
+        Array.Clear held
+
+/// A refusal from inside of a kernel, with the step that it came from; the engine adds the layer path of the graph at hand.
+and internal StepFault(step: Step, fault: HybridException) =
+    inherit Exception(fault.Message, fault)
+    member _.Step = step
+    member _.Fault = fault
+
+/// Runs graphs. An engine owns its threads, its memory and its plans; nothing in it needs to be disposed of. Any thread may use it.
+[<Sealed; AllowNullLiteral>]
+type Engine(options: EngineOptions) =
+    static let shared = lazy (Engine(EngineOptions()))
+
+    let options =
+        if options.Threads < 1 then
+            raise (
+                ValueException(
+                    "engine",
+                    "at least 1 thread",
+                    string options.Threads,
+                    "",
+                    "Set Threads to 1 or more; the default is one for each processor."
+                )
+            )
+
+        options
+
+    let pool =
+        if options.Threads = 1 then
+            WorkerPool.Serial
+        else
+            WorkerPool options.Threads
+
+    let plans = Dictionary<int, List<Plan>>()
+    let executors = ConcurrentStack<Executor>()
+    let mutable compiles = 0L
+    let mutable hits = 0L
+    let mutable runs = 0L
+    let mutable kernels = 0L
+    let mutable clock = 0L
+    let mutable planCount = 0
+    let mutable planBytes = 0L
+
+    let trap (paths: Func<int, string>) =
+        if not options.TrapNonFinite then
+            null
+        else
+            Action<Step, nativeint>(fun step output ->
+                if step.DType <= ElementType.Float64 then
+                    let index =
+                        Hybrid.Kernels.Elementwise.FirstNonFinite(step.DType, output, step.Elements)
+
+                    if index >= 0L then
+                        let found =
+                            if step.DType = ElementType.Float32 then
+                                float (Marshal.PtrToStructure<float32>(output + nativeint (4L * index)))
+                            else
+                                Marshal.PtrToStructure<float>(output + nativeint (8L * index))
+
+                        raise (
+                            ValueException(
+                                step.Name,
+                                "finite values, as the NaN trap is on",
+                                $"{Numbers.text found} at element {index}",
+                                paths.Invoke step.Origin,
+                                "This is the first operation that makes one; look at its inputs."
+                            )
+                        ))
+
+    /// The engine that is used where no other is chosen, with one thread for each processor.
+    static member Default = shared.Value
+
+    /// The engine in force on this thread.
+    static member Current =
+        match Context.Current.Engine with
+        | :? Engine as e -> e
+        | _ -> Engine.Default
+
+    /// Makes this engine the one in force on this thread until the result is disposed of.
+    member this.Use() : IDisposable =
+        let context = Context.Current
+        let before = context.Engine
+        context.Engine <- this
+
+        { new IDisposable with
+            member _.Dispose() = context.Engine <- before
+        }
+
+    /// The settings.
+    member _.Options = options
+
+    member internal _.Pool = pool
+
+    /// What was done so far.
+    member _.Stats =
+        lock plans (fun () ->
+            {
+                Compiles = compiles
+                Hits = hits
+                Runs = Interlocked.Read &runs
+                Kernels = Interlocked.Read &kernels
+                Plans = planCount
+                PlanBytes = planBytes
+                ArenaBytes = executors |> Seq.sumBy (fun e -> e.ArenaBytes)
+            })
+
+    member private _.Evict() =
+        while planCount > options.MaxPlans
+              || (planBytes > options.MaxPlanBytes && planCount > 1) do
+            let mutable oldest: Plan = null
+
+            for bucket in plans.Values do
+                for plan in bucket do
+                    if isNull oldest || plan.LastUse < oldest.LastUse then
+                        oldest <- plan
+
+            plans[oldest.Hash].Remove oldest |> ignore
+
+            if plans[oldest.Hash].Count = 0 then
+                plans.Remove oldest.Hash |> ignore
+
+            planCount <- planCount - 1
+            planBytes <- planBytes - oldest.Bytes
+
+    /// The plan for a structure, made now if there is none.
+    member internal this.PlanFor(order: Order, outputs: int[]) : Plan =
+        let key = Planner.encode order outputs
+        let hash = Planner.hash key
+
+        let find () =
+            match plans.TryGetValue hash with
+            | true, bucket ->
+                bucket
+                |> Seq.tryFind (fun p -> ReadOnlySpan<int>(p.Key).SequenceEqual(ReadOnlySpan<int> key))
+            | _ -> None
+
+        let known =
+            lock plans (fun () ->
+                clock <- clock + 1L
+
+                match find () with
+                | Some plan ->
+                    hits <- hits + 1L
+                    plan.LastUse <- clock
+                    plan
+                | None -> null)
+
+        if not (isNull known) then
+            known
+        else
+            let plan = Planner.make order outputs options.Rewrites options.InexactRewrites key
+
+            lock plans (fun () ->
+                compiles <- compiles + 1L
+                plan.LastUse <- clock
+
+                match find () with
+                | Some first -> first // Another thread was quicker.
+                | None ->
+                    match plans.TryGetValue hash with
+                    | true, bucket -> bucket.Add plan
+                    | _ -> plans[hash] <- List [ plan ]
+
+                    planCount <- planCount + 1
+                    planBytes <- planBytes + plan.Bytes
+                    this.Evict()
+                    plan)
+
+    /// Runs a plan on a graph of its structure and returns its outputs. `paths` names the layer of a position, for errors.
+    member internal _.RunPlan(plan: Plan, leaf: Func<int, Value>, scalar: Func<int, Node>, results: Value[], paths: Func<int, string>) =
+        let executor =
+            match executors.TryPop() with
+            | true, e -> e
+            | _ -> Executor pool
+
+        try
+            try
+                executor.Run(plan, leaf, scalar, results, trap paths)
+            with :? StepFault as fault ->
+                let e, path = fault.Fault, paths.Invoke fault.Step.Origin
+
+                raise (
+                    match e with
+                    | :? ShapeException -> ShapeException(e.Operation, e.Expected, e.Got, path, e.Advice) :> exn
+                    | _ -> ValueException(e.Operation, e.Expected, e.Got, path, e.Advice)
+                )
+        finally
+            executors.Push executor
+
+        Interlocked.Increment &runs |> ignore
+        Interlocked.Add(&kernels, int64 plan.Steps.Length) |> ignore
+
+    /// The values at some positions of an order, computed by a plan.
+    member private this.Compute(order: Order, outputs: int[]) : Value[] =
+        let plan = this.PlanFor(order, outputs)
+
+        let results =
+            plan.Outputs
+            |> Array.map (fun (struct (shape, dtype)) -> Value.Allocate(shape, dtype))
+
+        let nodes = order.Nodes
+        this.RunPlan(plan, (fun i -> nodes[i].Value), (fun i -> nodes[i]), results, (fun i -> nodes[i].Path))
+        plan.Results |> Array.map (fun i -> results[i])
+
+    static member private RefuseSymbolic(root: Node) =
+        raise (
+            TapeException(
+                "read",
+                "a value that is known now",
+                $"one of a function that is being compiled ({root.Primitive.Name} of shape {root.Shape})",
+                root.Path,
+                "Return it from the function and read the result, or call the function without compile."
+            )
+        )
+
+    // What sweeps over these nodes will ask for: inputs and outputs that derivatives use, computed and not looked at differently.
+    static member private Residuals(order: Order) =
+        let wanted = HashSet<int>()
+
+        let rec base' position =
+            let n = order.Nodes[position]
+
+            if isNull n.Value && not (isNull n.Primitive.View) then
+                base' order.Operands[order.Starts[position]]
+            else
+                position
+
+        let want position =
+            let position = base' position
+            let n = order.Nodes[position]
+
+            if isNull n.Value && n.Arity > 0 then
+                wanted.Add position |> ignore
+
+        for i in 0 .. order.Count - 1 do
+            let n = order.Nodes[i]
+
+            if n.Tracked && isNull n.Value && n.Arity > 0 then
+                let saves = n.Primitive.Saves
+
+                if saves &&& Primitive.output <> 0 then
+                    want i
+
+                for k in 0 .. n.Arity - 1 do
+                    if k < 30 && saves &&& (1 <<< k) <> 0 then
+                        want order.Operands[order.Starts[i] + k]
+
+        wanted |> Seq.sort |> Array.ofSeq
+
+    // Registers what was kept with the cells whose write will release it.
+    static member private Keep(order: Order, kept: Node[]) =
+        let retention = Retention kept
+
+        for n in kept do
+            n.Keeper <- retention
+
+        for n in order.Nodes do
+            match n.Payload with
+            | :? CellVersion as v when n.Tracked -> v.Cell.AddDependent retention
+            | _ -> ()
+
+    /// Computes the values of nodes, and keeps what a sweep may still need of tracked ones while recording is on.
+    member internal this.Evaluate(roots: Node[]) : unit =
+        let pending = roots |> Array.filter (fun r -> isNull r.Value)
+
+        if pending.Length > 0 then
+            for root in pending do
+                if root.Symbolic then
+                    Engine.RefuseSymbolic root
+
+            let order = Walk.order Walk.pending pending
+
+            let recording =
+                Context.Current.Recording && pending |> Array.exists (fun r -> r.Tracked)
+
+            let kept = if recording then Engine.Residuals order else [||]
+
+            let outputs =
+                Array.append order.Roots (kept |> Array.filter (fun p -> not (Array.contains p order.Roots)))
+
+            let values = this.Compute(order, outputs)
+
+            lock Gate.instance (fun () ->
+                outputs
+                |> Array.iteri (fun i position -> order.Nodes[position].Value <- values[i])
+
+                for position in outputs do
+                    let node = order.Nodes[position]
+
+                    if not node.Tracked && node.Arity > 0 then
+                        node.Release null
+
+                let tracked =
+                    outputs
+                    |> Array.map (fun p -> order.Nodes[p])
+                    |> Array.filter (fun n -> n.Tracked && n.Arity > 0)
+
+                if tracked.Length > 0 then
+                    Engine.Keep(order, tracked))
+
+    /// Writes cells: computes every new value first, then replaces all of them, so that a failure changes no cell.
+    /// `alongside` are nodes computed in the same run, such as the loss; they are plain values afterwards.
+    member internal this.Assign(cells: CellState[], nodes: Node[], alongside: Node[]) =
+        Array.iter2 (fun (cell: CellState) (node: Node) -> cell.Check(node.Shape, node.DType)) cells nodes
+
+        let roots =
+            Array.append nodes (alongside |> Array.filter (fun n -> isNull n.Value && not n.Symbolic))
+
+        for root in roots do
+            if root.Symbolic then
+                Engine.RefuseSymbolic root
+
+        let mutable claimed = 0
+
+        try
+            for cell in cells do
+                cell.BeginWrite()
+                claimed <- claimed + 1
+
+            let order = Walk.order Walk.pending roots
+            let values = this.Compute(order, order.Roots)
+
+            for i in cells.Length .. roots.Length - 1 do
+                roots[i].Value <- values[i]
+
+            for i in 0 .. cells.Length - 1 do
+                cells[i].Commit values[i] |> ignore
+
+            if cells.Length > 0 then
+                let reason = Released(cells[0].Name, cells[0].Version - 1L)
+
+                lock Gate.instance (fun () ->
+                    for i in cells.Length .. roots.Length - 1 do
+                        roots[i].Release reason)
+        finally
+            for i in 0 .. claimed - 1 do
+                cells[i].EndWrite()

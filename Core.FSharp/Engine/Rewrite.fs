@@ -1,0 +1,165 @@
+/// Simplification: a table of rules, tried on each node when a plan is made. Only exact rules, which keep every bit, are on by
+/// default; inexact ones are named so that they can be listed, tested and asked for.
+module internal Hybrid.Core.Rewrite
+
+open System
+open System.Collections.Generic
+open Hybrid.Kernels
+
+/// One rule. `Apply` returns the replacement, or null where the rule does not fit.
+type Rule =
+    {
+        Name: string
+        Exact: bool
+        Apply: Node -> Node
+    }
+
+let private is name (n: Node) = n.Primitive.Name = name
+
+// The number that every element of the node is, if it is one; nan is no such number, as it equals nothing.
+let rec private uniform (n: Node) =
+    match n.Primitive.Name with
+    | "constant" -> Leaves.number n
+    | "broadcastTo"
+    | "reshape" -> uniform n.A
+    | _ -> nan
+
+// Whether every element is this number, by bits: -0.0 is not 0.0.
+let private isNumber (number: float) (n: Node) =
+    BitConverter.DoubleToInt64Bits(uniform n) = BitConverter.DoubleToInt64Bits number
+
+let private rule name exact apply =
+    {
+        Name = name
+        Exact = exact
+        Apply = apply
+    }
+
+let private sameAttributes (a: int[]) (b: int[]) =
+    ReadOnlySpan<int>(a).SequenceEqual(ReadOnlySpan<int> b)
+
+/// The rules, in the order in which they are tried.
+let rules: Rule list =
+    [
+        rule "boundary x -> x" true (fun n ->
+            if n.Primitive.Family = Family.Leaf && n.Arity = 1 then
+                n.A
+            else
+                null)
+        rule "x * 1 -> x" true (fun n ->
+            if not (is "mul" n) then null
+            elif isNumber 1.0 n.B then n.A
+            elif isNumber 1.0 n.A then n.B
+            else null)
+        rule "x / 1 -> x" true (fun n -> if is "div" n && isNumber 1.0 n.B then n.A else null)
+        rule "x - 0 -> x" true (fun n -> if is "sub" n && isNumber 0.0 n.B then n.A else null)
+        rule "x + -0 -> x" true (fun n -> if is "add" n && isNumber -0.0 n.B then n.A else null)
+        rule "--x -> x" true (fun n -> if is "neg" n && is "neg" n.A then n.A.A else null)
+        rule "where(m, x, x) -> x" true (fun n ->
+            if is "where" n && Object.ReferenceEquals(n.B, n.C) then
+                n.B
+            else
+                null)
+        rule "reshape(reshape(x)) -> reshape(x)" true (fun n ->
+            if is "reshape" n && is "reshape" n.A then
+                Moves.reshape n.Attributes n.A.A
+            else
+                null)
+        rule "permute(permute(x)) -> permute(x)" true (fun n ->
+            if is "permute" n && is "permute" n.A then
+                Moves.permute (n.Attributes |> Array.map (fun axis -> n.A.Attributes[axis])) n.A.A
+            else
+                null)
+        rule "broadcast(broadcast(x)) -> broadcast(x)" true (fun n ->
+            if is "broadcastTo" n && is "broadcastTo" n.A then
+                Moves.broadcastTo n.Shape n.A.A
+            else
+                null)
+        rule "x + 0 -> x" false (fun n ->
+            if not (is "add" n) then null
+            elif isNumber 0.0 n.B then n.A
+            elif isNumber 0.0 n.A then n.B
+            else null)
+        rule "x * 0 -> 0" false (fun n ->
+            if is "mul" n && (isNumber 0.0 n.A || isNumber 0.0 n.B) then
+                Elementwise.constantLike n 0.0
+            else
+                null)
+    ]
+
+/// Nodes that compute the same thing: equal primitive, attributes, shape, type and the very same inputs.
+let private sameWork =
+    { new IEqualityComparer<Node> with
+        member _.GetHashCode n =
+            let mutable hash = HashCode()
+            hash.Add n.Primitive.Code
+            hash.Add n.Attribute
+
+            for i in 0 .. n.Arity - 1 do
+                hash.Add(LanguagePrimitives.PhysicalHash(n.Input i))
+
+            hash.ToHashCode()
+
+        member _.Equals(a, b) =
+            a.Primitive.Code = b.Primitive.Code
+            && a.Attribute = b.Attribute
+            && a.DType = b.DType
+            && Shapes.same a.Shape b.Shape
+            && sameAttributes a.Attributes b.Attributes
+            && a.Arity = b.Arity
+            && Seq.forall (fun i -> Object.ReferenceEquals(a.Input i, b.Input i)) (seq { 0 .. a.Arity - 1 })
+    }
+
+/// A graph made anew for a plan: leaves replaced by placeholders numbered by position, so that the plan holds no one's memory,
+/// rules applied, equal work shared. Gives the new node of each position and the first position of each new node.
+let rebuild (order: Order) (rewrite: bool) (inexact: bool) =
+    let shared = Dictionary<Node, Node> sameWork
+    let origin = Dictionary<Node, int>(HashIdentity.Reference)
+    let active = rules |> List.filter (fun r -> r.Exact || inexact)
+
+    let rec simplify (n: Node) =
+        match active |> List.tryPick (fun r -> r.Apply n |> Option.ofObj) with
+        | Some better -> if better.Arity = 0 then better else simplify better
+        | None -> n
+
+    // Values, scalars and placeholders are slots to fill at each run: numbered, and never merged.
+    let isSlot (n: Node) =
+        not (isNull n.Value)
+        || n.Arity = 0
+           && not (Object.ReferenceEquals(n.Primitive, Leaves.constantPrimitive))
+
+    let result = Array.zeroCreate<Node> order.Count
+
+    for i in 0 .. order.Count - 1 do
+        let n = order.Nodes[i]
+
+        let fresh =
+            if isSlot n then
+                Node.MakeLeaf(Leaves.placeholderPrimitive, int64 i, null, n.Shape, n.DType, null, false)
+            elif n.Arity = 0 then
+                Leaves.constant n.DType (Leaves.number n)
+            else
+                let inputs =
+                    Array.init n.Arity (fun k -> result[order.Operands[order.Starts[i] + k]])
+
+                let copy = Node.Remake(n, inputs)
+
+                if rewrite || n.Primitive.Family = Family.Leaf then
+                    simplify copy
+                else
+                    copy
+
+        let unique =
+            if not rewrite || isSlot n then
+                fresh
+            else
+                match shared.TryGetValue fresh with
+                | true, known -> known
+                | _ ->
+                    shared[fresh] <- fresh
+                    fresh
+
+        origin.TryAdd(unique, i) |> ignore
+        result[i] <- unique
+
+    struct (result, origin)

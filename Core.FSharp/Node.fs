@@ -1,0 +1,484 @@
+namespace Hybrid.Core
+
+open System
+open System.Threading
+open Hybrid.Kernels
+
+/// The family that a primitive belongs to; each has a file of its own.
+type Family =
+    /// Data that comes from outside of the graph: constants, scalars, values, placeholders, variables.
+    | Leaf = 0
+    /// One result element for each element of the inputs, which have one shape.
+    | Elementwise = 1
+    /// Axes that are summed up or searched.
+    | Reduction = 2
+    /// Elements that move and do not change, and their transpose, the sum.
+    | Move = 3
+    /// Sums of products.
+    | Contraction = 4
+    /// Elements chosen by integer positions.
+    | Selection = 5
+    /// Exponentials normalised along an axis, and the losses on them.
+    | Normalisation = 6
+    /// Random numbers made from a key.
+    | Random = 7
+
+/// In which inputs a primitive is linear; forward mode follows linear primitives only.
+type Linearity =
+    /// In none.
+    | None = 0
+    /// In all of its inputs together, as a sum is.
+    | Jointly = 1
+    /// In each of its inputs while the others stand still, as a product is.
+    | Separately = 2
+    /// In all inputs but the first, together, as a choice by a mask is.
+    | AfterFirst = 3
+    /// In the first input alone, as a division is.
+    | First = 4
+
+/// What the memory of an input must look like for a primitive's kernel.
+type Access =
+    /// Any strides: the kernel walks them.
+    | Strided = 0
+    /// Row-major without gaps.
+    | Contiguous = 1
+    /// Rows without gaps, or columns without gaps: a matrix or its transpose.
+    | Matrix = 2
+
+/// Values that sample inputs of a primitive are drawn from.
+type Domain =
+    /// Normal deviates, no two equal.
+    | Any = 0
+    /// Greater than zero.
+    | Positive = 1
+    /// Strictly between 0 and 1.
+    | Unit = 2
+    /// At least 0.1 away from zero.
+    | NonZero = 3
+    /// Either true or false.
+    | Mask = 4
+    /// Integers from 0 to 2, valid positions in an axis of three or more.
+    | Index = 5
+
+/// How the memory of a tensor is laid out: strides and offset in elements. A broadcast axis has stride 0.
+[<Sealed; AllowNullLiteral>]
+type Layout internal (shape: Shape, strides: int64[], offset: int64) =
+    member internal _.Shape = shape
+    member internal _.Strides = strides
+    member internal _.Offset = offset
+
+    static member internal Contiguous(shape: Shape) = Layout(shape, Shapes.strides shape, 0L)
+
+    /// Row-major without gaps; axes of length 1 do not count, and an empty tensor always is.
+    member internal _.IsContiguous =
+        let mutable expected = 1L
+        let mutable ok = true
+
+        for i in shape.Rank - 1 .. -1 .. 0 do
+            if shape[i] <> 1 then
+                ok <- ok && strides[i] = expected
+                expected <- expected * int64 shape[i]
+
+        ok || shape.Size = 0L
+
+/// What a kernel gets when it runs: where its output and inputs are, and the threads that it may use.
+[<Sealed>]
+type Operands internal (pool: WorkerPool) =
+    member val internal Output = 0n with get, set
+    member val internal Inputs: nativeint[] = Array.zeroCreate 8 with get, set
+    member internal _.Pool = pool
+
+/// The work of one step of a plan, with everything that depends on shapes decided.
+type internal Kernel = delegate of Operands -> unit
+
+/// A place in the tree of layers, kept as links so that entering a layer costs one object; the text is made when it is printed.
+[<Sealed; AllowNullLiteral>]
+type Scope internal (name: string, parent: Scope) =
+    /// The scopes from the outermost inward, joined by `/`.
+    member _.Path: string = if isNull parent then name else parent.Path + "/" + name
+
+/// What is in force on the current thread: layer path, recording for the tape, training mode. Kept in one thread-static
+/// object, since that costs a tenth of an AsyncLocal; forward passes are synchronous.
+[<Sealed; AllowNullLiteral>]
+type internal Context private () =
+    [<ThreadStatic; DefaultValue>]
+    static val mutable private current: Context
+
+    static member Current =
+        if isNull Context.current then
+            Context.current <- Context()
+
+        Context.current
+
+    /// The innermost layer being run; null outside of layers.
+    member val Scope: Scope = null with get, set
+
+    /// False inside NoGrad: new nodes do not lead to parameters, and nothing is kept for a sweep.
+    member val Recording = true with get, set
+
+    /// Training or evaluation mode.
+    member val Training = true with get, set
+
+    /// Nodes made on this thread so far.
+    member val Serial = 0L with get, set
+
+    /// The trace of the `compile` that is running on this thread, if any.
+    member val Trace: obj = null with get, set
+
+    /// The engine that evaluates on this thread, if not the default one.
+    member val Engine: obj = null with get, set
+
+    /// Where gradients that a manual backward reports go to; null means the parameters' own gradients.
+    member val Sink: obj = null with get, set
+
+    member this.Path =
+        match this.Scope with
+        | null -> ""
+        | s -> s.Path
+
+/// Recording, for what must record whatever mode is around it.
+module internal Recording =
+    let On () : IDisposable =
+        let context = Context.Current
+        let before = context.Recording
+        context.Recording <- true
+
+        { new IDisposable with
+            member _.Dispose() = context.Recording <- before
+        }
+
+/// An element of an immutable computation graph: a primitive applied to inputs, with its attributes, shape and element type,
+/// which are inferred and checked when it is made. Nodes compare by reference. What changes afterwards is only what is known
+/// of its value: evaluation fills it in, and may release the inputs once nothing can need them.
+[<Sealed; AllowNullLiteral>]
+type Node =
+    val private primitive: Primitive
+    val private attribute: int64
+    val private attributes: int[]
+    val private scope: Scope
+    val mutable private a: Node
+    val mutable private b: Node
+    val mutable private c: Node
+    val mutable private rest: Node[]
+    val mutable private shape: Shape
+    val mutable private dtype: ElementType
+    val mutable private tracked: bool
+    val mutable private symbolic: bool
+    val mutable private value: Value
+    /// Leaf data, or the Call of an output, or why the inputs were released.
+    val mutable internal Payload: obj
+    /// Keeps alive what the evaluation that made the value has to release later.
+    val mutable internal Keeper: obj
+    /// Serial number of the oldest node that evaluating this one would have to run.
+    val mutable internal Since: int64
+    /// Valid during one walk only, under the lock of `Walk`.
+    val mutable internal Mark: int
+    val mutable internal Position: int
+
+    private new(primitive, attribute, attributes, payload, scope, a, b, c, rest) =
+        {
+            primitive = primitive
+            attribute = attribute
+            attributes = attributes
+            scope = scope
+            a = a
+            b = b
+            c = c
+            rest = rest
+            shape = null
+            dtype = ElementType.Float32
+            tracked = false
+            symbolic = false
+            value = null
+            Payload = payload
+            Keeper = null
+            Since = 0L
+            Mark = 0
+            Position = 0
+        }
+
+    /// The primitive that is applied.
+    member this.Primitive = this.primitive
+
+    /// The shape, known from the start.
+    member this.Shape = this.shape
+
+    /// The element type, known from the start.
+    member this.DType = this.dtype
+
+    /// The attribute word: an axis, flags, or the bits of a constant.
+    member this.Attribute = this.attribute
+
+    /// The longer attributes, such as a permutation; null where there are none.
+    member internal this.Attributes = this.attributes
+
+    /// The layer path where the node was made, empty outside of layers.
+    member this.Path = if isNull this.scope then "" else this.scope.Path
+
+    member internal this.Scope = this.scope
+
+    /// Whether a trainable cell or a variable of `grad` is among what it was computed from, as seen when it was made.
+    member internal this.Tracked = this.tracked
+
+    /// Whether it depends on a placeholder of a function that is being compiled, so that it has no value now.
+    member internal this.Symbolic = this.symbolic
+
+    /// The number of inputs.
+    member this.Arity =
+        if not (isNull this.rest) then this.rest.Length
+        elif isNull this.a then 0
+        elif isNull this.b then 1
+        elif isNull this.c then 2
+        else 3
+
+    /// The input at an index.
+    member this.Input index =
+        if not (isNull this.rest) then
+            this.rest[index]
+        else
+            match index with
+            | 0 -> this.a
+            | 1 -> this.b
+            | _ -> this.c
+
+    /// The first input.
+    member internal this.A = if isNull this.rest then this.a else this.rest[0]
+
+    /// The second input.
+    member internal this.B = if isNull this.rest then this.b else this.rest[1]
+
+    /// The third input.
+    member internal this.C = if isNull this.rest then this.c else this.rest[2]
+
+    /// The value, once it is known; null before.
+    member internal this.Value
+        with get () = Volatile.Read &this.value
+        and set (v: Value) = Volatile.Write(&this.value, v)
+
+    /// Forgets how the value was computed, so that a handle to it does not hold a whole step's memory.
+    member internal this.Release(reason: obj) =
+        this.Payload <- reason
+        this.Keeper <- null
+        this.a <- null
+        this.b <- null
+        this.c <- null
+        this.rest <- null
+
+    member private this.Infer(context: Context, leafTracked: bool) =
+        this.shape <- this.primitive.Shape.Invoke this
+        this.dtype <- this.primitive.Type.Invoke this
+        let serial = context.Serial
+        context.Serial <- serial + 1L
+        let mutable since = serial
+        let mutable tracked = leafTracked
+        let mutable symbolic = false
+
+        for i in 0 .. this.Arity - 1 do
+            let input = this.Input i
+            tracked <- tracked || input.tracked
+            symbolic <- symbolic || input.symbolic
+
+            if isNull input.value && input.Since < since then
+                since <- input.Since
+
+        this.Since <- since
+        this.tracked <- tracked && context.Recording && this.dtype <= ElementType.Float64
+        this.symbolic <- symbolic
+
+    /// A primitive applied to up to three inputs. The primitive's shape rule throws if they do not fit.
+    static member internal Make(primitive: Primitive, attribute: int64, attributes: int[], a: Node, b: Node, c: Node) =
+        let context = Context.Current
+
+        let node =
+            Node(primitive, attribute, attributes, null, context.Scope, a, b, c, null)
+
+        node.Infer(context, false)
+        node
+
+    /// A primitive applied to any number of inputs.
+    static member internal MakeMany(primitive: Primitive, attribute: int64, attributes: int[], inputs: Node[]) =
+        let context = Context.Current
+
+        let node =
+            Node(primitive, attribute, attributes, null, context.Scope, null, null, null, inputs)
+
+        node.Infer(context, false)
+        node
+
+    /// The same operation on other inputs, for a plan's copy of a graph; known to fit, and of no consequence to any thread.
+    static member internal Remake(original: Node, inputs: Node[]) =
+        let at i =
+            if i < inputs.Length then inputs[i] else null
+
+        let many = not (isNull original.rest)
+
+        let node =
+            Node(
+                original.primitive,
+                original.attribute,
+                original.attributes,
+                null,
+                null,
+                (if many then null else at 0),
+                (if many then null else at 1),
+                (if many then null else at 2),
+                (if many then inputs else null)
+            )
+
+        node.shape <- original.shape
+        node.dtype <- original.dtype
+        node
+
+    /// A node with data of its own: shape and type are given, the value if it is known.
+    static member internal MakeLeaf
+        (primitive: Primitive, attribute: int64, payload: obj, shape: Shape, dtype: ElementType, value: Value, tracked: bool)
+        =
+        let node =
+            Node(primitive, attribute, null, payload, Context.Current.Scope, null, null, null, null)
+
+        node.shape <- shape
+        node.dtype <- dtype
+        node.tracked <- tracked
+        node.symbolic <- isNull value && primitive.IsPlaceholder
+        node.Since <- Int64.MaxValue
+        node.value <- value
+        node
+
+    /// A node with inputs and data of its own, such as the output of a Call.
+    static member internal MakeBoundary(primitive: Primitive, payload: obj, input: Node, tracked: bool) =
+        let context = Context.Current
+
+        let node =
+            Node(primitive, 0L, null, payload, context.Scope, input, null, null, null)
+
+        node.Infer(context, tracked)
+        node
+
+/// The gradient with respect to the input at an index, from the node and the gradient of its result, in graph operations;
+/// null where that input has no derivative (indices, masks).
+and Vjp = delegate of node: Node * index: int * gradient: Node -> Node
+
+/// Infers the shape of a node from its inputs and attributes, and refuses what does not fit.
+and ShapeRule = delegate of Node -> Shape
+
+/// Infers the element type of a node.
+and TypeRule = delegate of Node -> ElementType
+
+/// Where an input's elements stand in the output, for primitives that only look at memory differently; null if a copy is needed.
+and internal ViewRule = delegate of Node * Layout -> Layout
+
+/// Makes the kernel of a node whose inputs lie in memory as the layouts say. The output is contiguous.
+and internal Lowering = delegate of Node * Layout[] -> Kernel
+
+/// An application of a primitive to try it on: shapes and domains of the inputs, and how the node is made.
+and Sample =
+    {
+        /// What is special about this one, such as `scalar` or `broadcast`.
+        Name: string
+        /// Shape and domain of each input.
+        Inputs: (int list * Domain) list
+        /// Makes the result from the inputs.
+        Build: Node[] -> Node
+    }
+
+/// Everything that Hybrid knows of an operation. Records of a family stand together in the family's file; tests, printing,
+/// formulas and checks read them, so that adding a primitive touches one place.
+and [<ReferenceEquality>] Primitive =
+    internal
+        {
+            Name: string
+            Family: Family
+            /// A number unique in this process, by which plans are compared.
+            Code: int
+            /// The number of inputs; -1 where any number will do.
+            Arity: int
+            Shape: ShapeRule
+            Type: TypeRule
+            /// The derivative; null where there is none. Set by `tie`, since rules of linear operations use each other.
+            mutable Vjp: Vjp
+            /// The inputs, as bits from the lowest, and the output, as bit 30, whose values the rules use.
+            Saves: int
+            Linear: Linearity
+            Text: string
+            Latex: string
+            Kink: string
+            Access: Access
+            /// Whether the output may be written over an input of the same layout.
+            InPlace: bool
+            Lower: Lowering
+            /// For primitives that need no kernel: the same memory looked at differently.
+            View: ViewRule
+            mutable Samples: Sample list
+            IsPlaceholder: bool
+        }
+
+    /// The name in errors, plans and documentation.
+    member this.Title = this.Name
+
+    /// The family it belongs to.
+    member this.Kind = this.Family
+
+    /// The formula as text, inputs as {0}, {1}, ...
+    member this.Formula = this.Text
+
+    /// The formula in LaTeX, inputs as {0}, {1}, ...
+    member this.LatexFormula = this.Latex
+
+    /// Where it is not differentiable, and which convention holds there; empty if it is smooth.
+    member this.Convention = this.Kink
+
+    /// Applications to try it on.
+    member this.Trials = this.Samples
+
+    /// In which inputs it is linear.
+    member this.Linearity = this.Linear
+
+    /// The name.
+    override this.ToString() = this.Name
+
+module internal Primitive =
+    let mutable private codes = 0
+
+    let private unset name : Lowering =
+        Lowering(fun _ _ -> invalidOp $"{name} has no kernel")
+
+    /// An elementwise primitive of smooth values with no derivative yet: the starting point of a record.
+    let define name family arity : Primitive =
+        codes <- codes + 1
+
+        {
+            Name = name
+            Family = family
+            Code = codes
+            Arity = arity
+            Shape = ShapeRule(fun n -> n.A.Shape)
+            Type = TypeRule(fun n -> n.A.DType)
+            Vjp = null
+            Saves = 0
+            Linear = Linearity.None
+            Text = name
+            Latex = name
+            Kink = ""
+            Access = Access.Strided
+            InPlace = false
+            Lower = unset name
+            View = null
+            Samples = []
+            IsPlaceholder = false
+        }
+
+    /// The bit of an output among `Saves`.
+    let output = 1 <<< 30
+
+    /// Completes a record with what refers back to it: the derivative and the samples.
+    let tie (p: Primitive) (vjp: Node -> int -> Node -> Node) (samples: Sample list) =
+        p.Vjp <- Vjp(fun n i g -> vjp n i g)
+        p.Samples <- samples
+
+    /// A sample of inputs that may have any values.
+    let sample name (shapes: int list list) build =
+        {
+            Name = name
+            Inputs = shapes |> List.map (fun s -> s, Domain.Any)
+            Build = build
+        }

@@ -1,0 +1,141 @@
+/// Sums of products: the matrix product, and what is made of it.
+module internal Hybrid.Core.Contractions
+
+open Hybrid.Kernels
+open Hybrid.Core.Primitive
+
+let private matmulPrimitive: Primitive =
+    { define "matmul" Family.Contraction 2 with
+        Access = Access.Matrix
+        Type = Elementwise.floating
+        Text = "({0} @ {1})"
+        Latex = @"{0} \, {1}"
+        Saves = 3
+        Linear = Linearity.Separately
+        // Both of rank 2 or more, with equal axes before the last two; the builder sees to that.
+        Shape =
+            ShapeRule(fun n ->
+                let dims = n.A.Shape.ToArray()
+                dims[dims.Length - 1] <- n.B.Shape[dims.Length - 1]
+                Shape dims)
+        Lower =
+            Lowering(fun n inputs ->
+                let a, b = (Lower.matrices inputs[0]).Value, (Lower.matrices inputs[1]).Value
+                let dtype, last = n.DType, n.Shape.Rank - 1
+                let rows, columns, inner = n.Shape[last - 1], n.Shape[last], n.A.Shape[last]
+                let batch = Lower.extent n.Shape 0 (last - 1)
+                let batchStep = int64 rows * int64 columns
+
+                Kernel(fun o ->
+                    MatrixProduct.RunBatched(
+                        dtype,
+                        a.Transposed,
+                        b.Transposed,
+                        rows,
+                        columns,
+                        inner,
+                        o.Inputs[0],
+                        a.Step,
+                        a.BatchStep,
+                        o.Inputs[1],
+                        b.Step,
+                        b.BatchStep,
+                        o.Output,
+                        int64 columns,
+                        batchStep,
+                        batch,
+                        o.Pool
+                    )))
+    }
+
+let private product (a: Node) (b: Node) =
+    Node.Make(matmulPrimitive, 0L, null, a, b, null)
+
+let private refuse expected got advice =
+    raise (ShapeException("matmul", expected, got, Context.Current.Path, advice))
+
+/// The matrix product over the last two axes. Axes before them broadcast; a vector on the left is a row, one on the right a
+/// column, and the axis of length 1 leaves the result (numpy's rules).
+let rec matmul (a: Node) (b: Node) : Node =
+    if a.DType <> b.DType then
+        Elementwise.mixed "matmul" a b
+
+    let ra, rb = a.Shape.Rank, b.Shape.Rank
+
+    if ra = 0 || rb = 0 then
+        refuse "vectors, matrices or batches of matrices" $"{a.Shape} and {b.Shape}" "Use mul to scale by a number."
+
+    if ra = 1 || rb = 1 then
+        if a.Shape[ra - 1] <> b.Shape[max 0 (rb - 2)] then
+            refuse "as many columns on the left as rows on the right" $"{a.Shape} and {b.Shape}" "Transpose or reshape one of them."
+
+        let row = if ra = 1 then Moves.reshape [| 1; a.Shape[0] |] a else a
+        let column = if rb = 1 then Moves.reshape [| b.Shape[0]; 1 |] b else b
+        let full = matmul row column
+        let dims = full.Shape.ToArray()
+
+        let kept =
+            dims
+            |> Array.indexed
+            |> Array.filter (fun (i, _) -> not (ra = 1 && i = dims.Length - 2) && not (rb = 1 && i = dims.Length - 1))
+            |> Array.map snd
+
+        Moves.reshape kept full
+    else
+        let inner = a.Shape[ra - 1]
+
+        if inner <> b.Shape[rb - 2] then
+            refuse "as many columns on the left as rows on the right" $"{a.Shape} and {b.Shape}" "Transpose or reshape one of them."
+
+        let lead (x: Node) =
+            Array.sub x.Shape.Raw 0 (x.Shape.Rank - 2)
+
+        if rb = 2 && ra > 2 then
+            // One product of all rows, rather than a batch of products with the same matrix.
+            let rows = Lower.extent a.Shape 0 (ra - 1)
+
+            product (Moves.reshape [| rows; inner |] a) b
+            |> Moves.reshape (Array.append (Array.sub a.Shape.Raw 0 (ra - 1)) [| b.Shape[1] |])
+        else
+            match Shapes.broadcast (Shape(lead a)) (Shape(lead b)) with
+            | null ->
+                refuse
+                    "axes before the last two that broadcast (aligned at the right, lengths equal or 1)"
+                    $"{a.Shape} and {b.Shape}"
+                    "Reshape one of them."
+            | batch ->
+                let expand (x: Node) =
+                    Moves.broadcastTo (Shape(Array.append batch.Raw [| x.Shape[x.Shape.Rank - 2]; x.Shape[x.Shape.Rank - 1] |])) x
+
+                product (expand a) (expand b)
+
+tie
+    matmulPrimitive
+    (fun n i g ->
+        if i = 0 then
+            product g (Moves.transpose n.B)
+        else
+            product (Moves.transpose n.A) g)
+    [
+        sample "matrices" [ [ 2; 3 ]; [ 3; 4 ] ] (fun x -> matmul x[0] x[1])
+        sample "batch" [ [ 2; 2; 3 ]; [ 2; 3; 1 ] ] (fun x -> matmul x[0] x[1])
+        sample "one matrix on the right" [ [ 2; 2; 3 ]; [ 3; 2 ] ] (fun x -> matmul x[0] x[1])
+        sample "one matrix on the left" [ [ 2; 3 ]; [ 2; 3; 2 ] ] (fun x -> matmul x[0] x[1])
+        sample "broadcast batches" [ [ 2; 1; 1; 3 ]; [ 3; 3; 2 ] ] (fun x -> matmul x[0] x[1])
+        sample "transposed" [ [ 3; 2 ]; [ 4; 3 ] ] (fun x -> matmul (Moves.transpose x[0]) (Moves.transpose x[1]))
+        sample "vectors" [ [ 3 ]; [ 3 ] ] (fun x -> matmul x[0] x[1])
+        sample "vector and batch" [ [ 3 ]; [ 2; 3; 2 ] ] (fun x -> matmul x[0] x[1])
+        sample "matrix and vector" [ [ 2; 3 ]; [ 3 ] ] (fun x -> matmul x[0] x[1])
+        sample "no terms" [ [ 2; 0 ]; [ 0; 3 ] ] (fun x -> matmul x[0] x[1])
+        sample "no rows" [ [ 0; 3 ]; [ 3; 2 ] ] (fun x -> matmul x[0] x[1])
+    ]
+
+/// Every product of an element of vector a with one of vector b: [m] and [n] to [m, n].
+let outer (a: Node) (b: Node) =
+    if a.Shape.Rank <> 1 || b.Shape.Rank <> 1 then
+        raise (ShapeException("outer", "two vectors", $"{a.Shape} and {b.Shape}", Context.Current.Path, "Reshape them to one axis first."))
+
+    Elementwise.mul (Moves.reshape [| a.Shape[0]; 1 |] a) b
+
+/// The primitives of this family.
+let all = [ matmulPrimitive ]

@@ -1,0 +1,528 @@
+/// Elements that move and do not change: reshape, permute, broadcastTo, slice, flip, pad, concat, and the sum, which is here because
+/// it is the transpose of broadcasting. All are linear; each derivative is another of them.
+module internal Hybrid.Core.Moves
+
+open System
+open Hybrid.Kernels
+open Hybrid.Core.Primitive
+
+let private refuse operation expected got (n: Node) advice =
+    raise (ShapeException(operation, expected, got, n.Path, advice))
+
+let private move name : Primitive =
+    { define name Family.Move 1 with
+        Linear = Linearity.Jointly
+        InPlace = false
+    }
+
+let private make p attributes x =
+    Node.Make(p, 0L, attributes, x, null, null)
+
+// ---- reshape ----------------------------------------------------------------------------------------------------------
+
+let private reshapePrimitive: Primitive =
+    { move "reshape" with
+        Access = Access.Contiguous
+        Text = "reshape({0})"
+        Latex = @"\operatorname{reshape}({0})"
+        Shape =
+            ShapeRule(fun n ->
+                let shape = Shape n.Attributes
+
+                if shape.Size <> n.A.Shape.Size then
+                    refuse
+                        "reshape"
+                        $"a shape of {n.A.Shape.Size} elements, as {n.A.Shape} has"
+                        $"{shape} with {shape.Size}"
+                        n
+                        "Use -1 for one length to have it computed."
+
+                shape)
+        View =
+            ViewRule(fun n layout ->
+                if layout.IsContiguous then
+                    Layout(n.Shape, Shapes.strides n.Shape, layout.Offset)
+                else
+                    null)
+    }
+
+/// The same elements in row-major order under another shape; one length may be -1.
+let reshape (dimensions: int[]) (x: Node) =
+    let dimensions = Array.copy dimensions
+    let unknown = Array.FindIndex(dimensions, (fun d -> d = -1))
+
+    if unknown >= 0 then
+        let mutable known = 1L
+
+        for i in 0 .. dimensions.Length - 1 do
+            if i <> unknown then
+                known <- known * int64 dimensions[i]
+
+        if known <= 0L || x.Shape.Size % known <> 0L then
+            raise (
+                ShapeException(
+                    "reshape",
+                    $"lengths whose product divides {x.Shape.Size}, the size of {x.Shape}",
+                    Shape.Format dimensions,
+                    Context.Current.Path,
+                    "Only one length can be -1, and the others must divide the size."
+                )
+            )
+
+        dimensions[unknown] <- int (x.Shape.Size / known)
+
+    let shape = Shape.Of dimensions
+
+    if Shapes.same shape x.Shape then
+        x
+    else
+        make reshapePrimitive dimensions x
+
+tie
+    reshapePrimitive
+    (fun n _ g -> reshape n.A.Shape.Raw g)
+    [
+        sample "matrix to vector" [ [ 2; 3 ] ] (fun x -> reshape [| 6 |] x[0])
+        sample "scalar to matrix" [ [] ] (fun x -> reshape [| 1; 1 |] x[0])
+        sample "empty" [ [ 0; 3 ] ] (fun x -> reshape [| 3; 0; 2 |] x[0])
+    ]
+
+// ---- permute ----------------------------------------------------------------------------------------------------------
+
+let private permutePrimitive: Primitive =
+    { move "permute" with
+        Text = "permute({0})"
+        Latex = @"\operatorname{permute}({0})"
+        Shape = ShapeRule(fun n -> Shape(n.Attributes |> Array.map (fun axis -> n.A.Shape[axis])))
+        View = ViewRule(fun n layout -> Layout(n.Shape, n.Attributes |> Array.map (fun axis -> layout.Strides[axis]), layout.Offset))
+    }
+
+/// The axes in another order: axis i of the result is axis order[i] of x.
+let permute (order: int[]) (x: Node) =
+    let order = order |> Array.map (Shapes.axis "permute" Context.Current.Path x.Shape)
+
+    if order.Length <> x.Shape.Rank || (Array.distinct order).Length <> order.Length then
+        raise (
+            ShapeException(
+                "permute",
+                $"every axis of {x.Shape} once",
+                Shape.Format order,
+                Context.Current.Path,
+                "Name each axis of the tensor exactly once."
+            )
+        )
+
+    if order |> Array.forall2 (=) [| 0 .. order.Length - 1 |] then
+        x
+    else
+        make permutePrimitive order x
+
+let private inverse (order: int[]) =
+    let result = Array.zeroCreate order.Length
+    order |> Array.iteri (fun i axis -> result[axis] <- i)
+    result
+
+tie
+    permutePrimitive
+    (fun n _ g -> permute (inverse n.Attributes) g)
+    [
+        sample "three axes" [ [ 2; 3; 4 ] ] (fun x -> permute [| 2; 0; 1 |] x[0])
+        sample "transposed matrix" [ [ 2; 3 ] ] (fun x -> permute [| 1; 0 |] x[0])
+        sample "empty" [ [ 0; 3 ] ] (fun x -> permute [| 1; 0 |] x[0])
+    ]
+
+/// The last two axes exchanged.
+let transpose (x: Node) =
+    let order = [| 0 .. x.Shape.Rank - 1 |]
+    let last = order.Length - 1
+
+    if last < 1 then
+        raise (
+            ShapeException("transpose", "at least two axes", string x.Shape, Context.Current.Path, "Reshape the vector to a row or a column first.")
+        )
+
+    order[last] <- last - 1
+    order[last - 1] <- last
+    permute order x
+
+// ---- sum and broadcastTo ----------------------------------------------------------------------------------------------
+
+/// Attribute word of a reduction over `count` adjacent axes from `first` on.
+let packAxes first count = int64 first ||| (int64 count <<< 32)
+
+let firstAxis (n: Node) = int n.Attribute
+let axisCount (n: Node) = int (n.Attribute >>> 32)
+
+/// The shape without the reduced axes.
+let reducedShape =
+    ShapeRule(fun n ->
+        let dims = n.A.Shape.Raw
+        let first, count = firstAxis n, axisCount n
+        Shape(Array.append (Array.sub dims 0 first) (Array.sub dims (first + count) (dims.Length - first - count))))
+
+/// The kernel of a reduction over adjacent axes of a contiguous input.
+let reduction (run: ElementType * nativeint * nativeint * int * int * int * WorkerPool -> unit) =
+    Lowering(fun n _ ->
+        let shape = n.A.Shape
+        let first, count = firstAxis n, axisCount n
+        let outer = Lower.extent shape 0 first
+        let reduce = Lower.extent shape first count
+        let inner = Lower.extent shape (first + count) (shape.Rank - first - count)
+        let dtype = n.A.DType
+        Kernel(fun o -> run (dtype, o.Output, o.Inputs[0], outer, reduce, inner, o.Pool)))
+
+let private sumPrimitive: Primitive =
+    { move "sum" with
+        Access = Access.Contiguous
+        Text = "sum({0})"
+        Latex = @"\sum {0}"
+        Shape = reducedShape
+        Lower = reduction (fun (t, y, x, outer, reduce, inner, pool) -> Reductions.Sum(t, y, x, outer, reduce, inner, pool))
+    }
+
+let private broadcastPrimitive: Primitive =
+    { move "broadcastTo" with
+        Text = "broadcast({0})"
+        Latex = @"\operatorname{broadcast}({0})"
+        Shape =
+            ShapeRule(fun n ->
+                let shape = Shape n.Attributes
+
+                if
+                    not (Object.ReferenceEquals(Shapes.broadcast n.A.Shape shape, null))
+                    && Shapes.same (Shapes.broadcast n.A.Shape shape) shape
+                then
+                    shape
+                else
+                    refuse
+                        "broadcastTo"
+                        $"a shape that {n.A.Shape} can be repeated to"
+                        (string shape)
+                        n
+                        "Aligned at the last axis, each length must be kept, or be 1, or be new.")
+        View =
+            ViewRule(fun n layout ->
+                let lead = n.Shape.Rank - layout.Shape.Rank
+
+                let strides =
+                    Array.init n.Shape.Rank (fun i ->
+                        if i < lead || layout.Shape[i - lead] <> n.Shape[i] then
+                            0L
+                        else
+                            layout.Strides[i - lead])
+
+                Layout(n.Shape, strides, layout.Offset))
+    }
+
+/// The tensor repeated along new leading axes and along axes of length 1.
+let broadcastTo (shape: Shape) (x: Node) =
+    if Shapes.same shape x.Shape then
+        x
+    else
+        make broadcastPrimitive shape.Raw x
+
+/// Runs of adjacent axes, last first, so that taking one out leaves the others in place.
+let private runs (axes: int[]) =
+    let sorted = axes |> Array.sortDescending
+    let result = ResizeArray<struct (int * int)>()
+
+    for axis in sorted do
+        if result.Count > 0 then
+            let struct (first, count) = result[result.Count - 1]
+
+            if first = axis + 1 then
+                result[result.Count - 1] <- struct (axis, count + 1)
+            else
+                result.Add(struct (axis, 1))
+        else
+            result.Add(struct (axis, 1))
+
+    result
+
+/// Applies a reduction over adjacent axes to any set of axes (indices, each once); the axes leave the shape.
+let reduceAxes (p: Primitive) (axes: int[]) (x: Node) =
+    let mutable y = x
+
+    for struct (first, count) in runs axes do
+        y <- Node.Make(p, packAxes first count, null, y, null, null)
+
+    y
+
+/// Checked axes: negative ones counted from the end, none twice; null means all.
+let checkAxes operation (axes: int[]) (x: Node) =
+    if isNull axes then
+        [| 0 .. x.Shape.Rank - 1 |]
+    else
+        let checkedAxes =
+            axes |> Array.map (Shapes.axis operation Context.Current.Path x.Shape)
+
+        if (Array.distinct checkedAxes).Length <> checkedAxes.Length then
+            raise (ShapeException(operation, "each axis once", Shape.Format axes, Context.Current.Path, "Remove the axis that is named twice."))
+
+        checkedAxes
+
+/// The shape with the given axes set to length 1, for reductions that keep them.
+let keptShape (axes: int[]) (shape: Shape) =
+    shape.ToArray()
+    |> Array.mapi (fun i d -> if Array.contains i axes then 1 else d)
+
+/// The sum over the given axes (indices), which leave the shape.
+let sum (axes: int[]) (x: Node) = reduceAxes sumPrimitive axes x
+
+/// The sum over whatever was broadcast to get from `shape` to x's shape: the transpose of broadcastTo.
+let sumTo (shape: Shape) (x: Node) =
+    if Shapes.same shape x.Shape then
+        x
+    else
+        let lead = x.Shape.Rank - shape.Rank
+
+        let axes =
+            [|
+                for i in 0 .. x.Shape.Rank - 1 do
+                    if i < lead || shape[i - lead] <> x.Shape[i] then
+                        i
+            |]
+
+        sum axes x |> reshape shape.Raw
+
+/// A reduced tensor repeated back over the axes that a reduction node took away.
+let expandLike (n: Node) (reduced: Node) =
+    let axes = [| firstAxis n .. firstAxis n + axisCount n - 1 |]
+    reduced |> reshape (keptShape axes n.A.Shape) |> broadcastTo n.A.Shape
+
+tie
+    sumPrimitive
+    (fun n _ g -> expandLike n g)
+    [
+        sample "all" [ [ 2; 3 ] ] (fun x -> sum [| 0; 1 |] x[0])
+        sample "rows" [ [ 3; 4 ] ] (fun x -> sum [| 1 |] x[0])
+        sample "columns" [ [ 3; 4 ] ] (fun x -> sum [| 0 |] x[0])
+        sample "outer axes" [ [ 2; 3; 4 ] ] (fun x -> sum [| 0; 2 |] x[0])
+        sample "empty" [ [ 0; 3 ] ] (fun x -> sum [| 0 |] x[0])
+    ]
+
+tie
+    broadcastPrimitive
+    (fun n _ g -> sumTo n.A.Shape g)
+    [
+        sample "scalar" [ [] ] (fun x -> broadcastTo (Shape [| 2; 3 |]) x[0])
+        sample "row" [ [ 3 ] ] (fun x -> broadcastTo (Shape [| 2; 3 |]) x[0])
+        sample "column" [ [ 2; 1 ] ] (fun x -> broadcastTo (Shape [| 2; 3 |]) x[0])
+        sample "to empty" [ [ 1; 3 ] ] (fun x -> broadcastTo (Shape [| 0; 3 |]) x[0])
+    ]
+
+// ---- slice, flip and pad ----------------------------------------------------------------------------------------------
+
+let private slicePrimitive: Primitive =
+    { move "slice" with
+        Text = "slice({0})"
+        Latex = @"{0}_{\mathrm{slice}}"
+        // Attributes: start, length and step of each axis in turn.
+        Shape = ShapeRule(fun n -> Shape(Array.init n.A.Shape.Rank (fun i -> n.Attributes[3 * i + 1])))
+        View =
+            ViewRule(fun n layout ->
+                let mutable offset = layout.Offset
+
+                for i in 0 .. n.Shape.Rank - 1 do
+                    offset <- offset + int64 n.Attributes[3 * i] * layout.Strides[i]
+
+                Layout(n.Shape, Array.init n.Shape.Rank (fun i -> layout.Strides[i] * int64 n.Attributes[3 * i + 2]), offset))
+    }
+
+let private padPrimitive: Primitive =
+    { move "pad" with
+        Text = "pad({0})"
+        Latex = @"\operatorname{pad}({0})"
+        // Attributes: zeros before, the result's length, and the distance between elements, of each axis in turn.
+        Shape = ShapeRule(fun n -> Shape(Array.init n.A.Shape.Rank (fun i -> n.Attributes[3 * i + 1])))
+        Lower =
+            Lowering(fun n inputs ->
+                let full = Shapes.strides n.Shape
+                let mutable offset = 0L
+
+                for i in 0 .. n.Shape.Rank - 1 do
+                    offset <- offset + int64 n.Attributes[3 * i] * full[i]
+
+                let strides =
+                    Array.init n.Shape.Rank (fun i -> full[i] * int64 n.Attributes[3 * i + 2])
+
+                let space =
+                    IterationSpace.Create(n.A.Shape.Dimensions, ReadOnlySpan<int64[]> [| strides; inputs[0].Strides |])
+
+                let dtype, size = n.DType, n.Shape.Size
+                let offset = nativeint (offset * int64 (dtype.Size()))
+
+                Kernel(fun o ->
+                    Elementwise.Fill(dtype, o.Output, size, 0.0, o.Pool)
+                    Elementwise.Copy(dtype, space, o.Output + offset, o.Inputs[0], o.Pool)))
+    }
+
+/// Every `step`-th element of each axis, `length` of them from `start` on; three numbers an axis, already checked.
+let slice (ranges: int[]) (x: Node) =
+    let whole =
+        Seq.forall (fun i -> ranges[3 * i] = 0 && ranges[3 * i + 1] = x.Shape[i] && ranges[3 * i + 2] = 1) (seq { 0 .. x.Shape.Rank - 1 })
+
+    if whole then x else make slicePrimitive ranges x
+
+/// The transpose of slice: x's elements `step` apart from `start` on in zeros of the given length, for each axis.
+let pad (ranges: int[]) (x: Node) = make padPrimitive ranges x
+
+// The same start and step, with the lengths of the node's input: what turns a slice into its transpose, and back.
+let private transposedRanges (n: Node) =
+    n.Attributes
+    |> Array.mapi (fun i v -> if i % 3 = 1 then n.A.Shape[i / 3] else v)
+
+tie
+    slicePrimitive
+    (fun n _ g -> pad (transposedRanges n) g)
+    [
+        sample "part of a matrix" [ [ 4; 5 ] ] (fun x -> slice [| 1; 2; 1; 0; 3; 2 |] x[0])
+        sample "nothing" [ [ 4 ] ] (fun x -> slice [| 2; 0; 1 |] x[0])
+    ]
+
+tie
+    padPrimitive
+    (fun n _ g -> slice (transposedRanges n) g)
+    [
+        sample "around a matrix" [ [ 2; 3 ] ] (fun x -> pad [| 1; 4; 1; 2; 5; 1 |] x[0])
+        sample "between elements" [ [ 3 ] ] (fun x -> pad [| 1; 7; 2 |] x[0])
+        sample "empty" [ [ 0 ] ] (fun x -> pad [| 1; 2; 1 |] x[0])
+    ]
+
+let private flipPrimitive: Primitive =
+    { move "flip" with
+        Text = "flip({0})"
+        Latex = @"\operatorname{flip}({0})"
+        View =
+            ViewRule(fun n layout ->
+                let axis = int n.Attribute
+                let strides = Array.copy layout.Strides
+                strides[axis] <- -strides[axis]
+                Layout(n.Shape, strides, layout.Offset + layout.Strides[axis] * int64 (max 0 (n.Shape[axis] - 1))))
+    }
+
+/// The elements of one axis in reverse order.
+let flip (axis: int) (x: Node) =
+    let axis = Shapes.axis "flip" Context.Current.Path x.Shape axis
+    Node.Make(flipPrimitive, int64 axis, null, x, null, null)
+
+tie
+    flipPrimitive
+    (fun n _ g -> flip (int n.Attribute) g)
+    [
+        sample "columns" [ [ 2; 3 ] ] (fun x -> flip 1 x[0])
+        sample "empty" [ [ 0 ] ] (fun x -> flip 0 x[0])
+    ]
+
+// ---- concat -----------------------------------------------------------------------------------------------------------
+
+let private concatPrimitive: Primitive =
+    { define "concat" Family.Move -1 with
+        Linear = Linearity.Jointly
+        Text = "concat({0}, ...)"
+        Latex = @"\operatorname{concat}({0}, \ldots)"
+        Shape =
+            ShapeRule(fun n ->
+                let axis = int n.Attribute
+                let dims = n.A.Shape.ToArray()
+
+                for i in 1 .. n.Arity - 1 do
+                    let other = n.Input(i).Shape
+
+                    let fits =
+                        other.Rank = dims.Length
+                        && Seq.forall (fun j -> j = axis || other[j] = dims[j]) (seq { 0 .. dims.Length - 1 })
+
+                    if not fits then
+                        refuse
+                            "concat"
+                            $"shapes that differ in axis {axis} alone"
+                            $"{n.A.Shape} and {other} (tensor {i})"
+                            n
+                            "Reshape or slice the tensors first."
+
+                    dims[axis] <- dims[axis] + other[axis]
+
+                Shape dims)
+        Type =
+            TypeRule(fun n ->
+                for i in 1 .. n.Arity - 1 do
+                    if n.Input(i).DType <> n.A.DType then
+                        raise (
+                            ElementTypeException(
+                                "concat",
+                                $"tensors of one element type, {Value.NameOf n.A.DType} as the first",
+                                $"{Value.NameOf(n.Input(i).DType)} (tensor {i})",
+                                n.Path,
+                                "Convert with To first."
+                            )
+                        )
+
+                n.A.DType)
+        Lower =
+            Lowering(fun n inputs ->
+                let axis = int n.Attribute
+                let full = Shapes.strides n.Shape
+                let mutable start = 0
+
+                let parts =
+                    inputs
+                    |> Array.map (fun input ->
+                        let offset = int64 start * full[axis] * int64 (n.DType.Size())
+                        start <- start + input.Shape[axis]
+                        struct (IterationSpace.Create(input.Shape.Dimensions, ReadOnlySpan<int64[]> [| full; input.Strides |]), nativeint offset))
+
+                let dtype = n.DType
+
+                Kernel(fun o ->
+                    for i in 0 .. parts.Length - 1 do
+                        let struct (space, offset) = parts[i]
+                        Elementwise.Copy(dtype, space, o.Output + offset, o.Inputs[i], o.Pool)))
+    }
+
+/// The tensors one after another along an axis.
+let concat (axis: int) (inputs: Node[]) =
+    if inputs.Length = 0 then
+        raise (ShapeException("concat", "at least one tensor", "none", Context.Current.Path, "Check the list that is concatenated."))
+
+    let axis = Shapes.axis "concat" Context.Current.Path inputs[0].Shape axis
+
+    if inputs.Length = 1 then
+        inputs[0]
+    else
+        Node.MakeMany(concatPrimitive, int64 axis, null, inputs)
+
+// The part of the gradient that belongs to input i.
+let private concatPart (n: Node) (i: int) (g: Node) =
+    let axis = int n.Attribute
+    let part = n.Input(i).Shape
+    let start = Seq.sum (seq { for j in 0 .. i - 1 -> n.Input(j).Shape[axis] })
+
+    slice
+        [|
+            for a in 0 .. part.Rank - 1 do
+                yield! [ (if a = axis then start else 0); part[a]; 1 ]
+        |]
+        g
+
+tie
+    concatPrimitive
+    concatPart
+    [
+        sample "rows" [ [ 2; 3 ]; [ 1; 3 ] ] (fun x -> concat 0 x)
+        sample "columns of three" [ [ 2; 1 ]; [ 2; 0 ]; [ 2; 2 ] ] (fun x -> concat 1 x)
+        sample "the same tensor twice" [ [ 3 ] ] (fun x -> concat 0 [| x[0]; x[0] |])
+    ]
+
+/// The primitives of this family.
+let all =
+    [
+        reshapePrimitive
+        permutePrimitive
+        sumPrimitive
+        broadcastPrimitive
+        slicePrimitive
+        padPrimitive
+        flipPrimitive
+        concatPrimitive
+    ]

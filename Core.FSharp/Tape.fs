@@ -1,0 +1,270 @@
+namespace Hybrid.Core
+
+open System
+open System.Collections.Generic
+
+/// Nodes in evaluation order: every node stands after its inputs. Node i has the operands Operands[Starts[i]] up to
+/// Operands[Starts[i + 1] - 1], as positions.
+[<Sealed; AllowNullLiteral>]
+type internal Order(nodes: Node[], starts: int[], operands: int[], roots: int[]) =
+    member _.Nodes = nodes
+    member _.Starts = starts
+    member _.Operands = operands
+
+    /// The positions of the nodes that were asked for.
+    member _.Roots = roots
+
+    member _.Count = nodes.Length
+
+/// Iterative post-order walks. Marks are valid for one walk, which holds the gate, so that depth is bounded by memory alone.
+module internal Walk =
+    let mutable private epoch = 0
+
+    /// What a walk descends to from a node.
+    [<AbstractClass>]
+    type Descent() =
+        abstract Count: Node -> int
+        abstract Child: Node * int -> Node
+
+    let order (descent: Descent) (roots: Node[]) =
+        lock Gate.instance (fun () ->
+            epoch <- epoch + 1
+            let now = epoch
+            let nodes = List<Node>()
+            let starts = List<int>()
+            let operands = List<int>()
+            let stack = Stack<struct (Node * int)>()
+
+            for root in roots do
+                if root.Mark <> now then
+                    root.Mark <- now
+                    root.Position <- -1
+                    stack.Push(struct (root, 0))
+
+                while stack.Count > 0 do
+                    let struct (node, next) = stack.Pop()
+                    let count = descent.Count node
+
+                    if next < count then
+                        stack.Push(struct (node, next + 1))
+                        let child = descent.Child(node, next)
+
+                        if child.Mark <> now then
+                            child.Mark <- now
+                            child.Position <- -1
+                            stack.Push(struct (child, 0))
+                    else
+                        starts.Add operands.Count
+
+                        for i in 0 .. count - 1 do
+                            operands.Add(descent.Child(node, i).Position)
+
+                        node.Position <- nodes.Count
+                        nodes.Add node
+
+            starts.Add operands.Count
+            Order(nodes.ToArray(), starts.ToArray(), operands.ToArray(), roots |> Array.map (fun r -> r.Position)))
+
+    /// To all inputs.
+    let everything =
+        { new Descent() with
+            member _.Count node = node.Arity
+            member _.Child(node, i) = node.Input i
+        }
+
+    /// To what has no value yet: what an evaluation has to run.
+    let pending =
+        { new Descent() with
+            member _.Count node =
+                if isNull node.Value then node.Arity else 0
+
+            member _.Child(node, i) = node.Input i
+        }
+
+    let private manualCall (cross: Func<CallRecord, bool>) (node: Node) =
+        match node.Payload with
+        | :? CallOutput as o when not (isNull cross) && not (isNull o.Call.Rule) && cross.Invoke o.Call -> o.Call
+        | _ -> null
+
+    /// To what a gradient can flow to. Calls that are crossed by hand are one step, from outputs to inputs and parameters.
+    let tracked (cross: Func<CallRecord, bool>) =
+        { new Descent() with
+            member _.Count node =
+                if not node.Tracked then
+                    0
+                else
+                    match manualCall cross node with
+                    | null -> node.Arity
+                    | call -> call.Inputs.Length + call.Parameters.Length
+
+            member _.Child(node, i) =
+                match manualCall cross node with
+                | null -> node.Input i
+                | call when i < call.Inputs.Length -> call.Inputs[i]
+                | call -> call.Parameters[i - call.Inputs.Length]
+        }
+
+    /// The Call that a node is an output of and that is crossed by hand; null otherwise.
+    let crossed cross node = manualCall cross node
+
+/// The backward sweep: reverse mode as a fold over the tape in reverse.
+module internal Sweep =
+    let private plus (a: Node) (b: Node) =
+        if isNull a then b
+        elif isNull b then a
+        else Elementwise.add a b
+
+    let private released (node: Node) (reason: Released) =
+        raise (
+            TapeException(
+                "backward",
+                "a tape that is still there",
+                $"a value whose tape was released when cell '{reason.Cell}' was written (it had read version {reason.Version})",
+                node.Path,
+                "Call Backward before the step that writes the cell, or compute the expression again."
+            )
+        )
+
+    /// Runs the manual backward of a Call and adds what it reports to the gradients by position.
+    let private manual (order: Order) (gradients: Node[]) first (call: CallRecord) (outputGradients: Node[]) =
+        let inputs = call.Inputs.Length
+
+        let add operand (g: Node) =
+            let position = order.Operands[order.Starts[first] + operand]
+            gradients[position] <- plus gradients[position] g
+
+        let accumulate (cell: CellState) (g: Node) =
+            let index =
+                call.Parameters
+                |> Array.tryFindIndex (fun p -> Object.ReferenceEquals((p.Payload :?> CellVersion).Cell, cell))
+
+            match index with
+            | Some index -> add (inputs + index) g
+            | None ->
+                raise (
+                    CellException(
+                        "Accumulate",
+                        "a parameter of the layer",
+                        $"cell '{cell.Name}', which the Call of {call.Path} does not list",
+                        call.Path,
+                        "Return every parameter of the layer from Parameters()."
+                    )
+                )
+
+        let results =
+            call.Rule.Invoke(call, outputGradients, Action<CellState, Node>(accumulate))
+
+        if results.Length <> inputs then
+            raise (
+                ShapeException(
+                    "manual backward",
+                    $"one gradient for each of the {inputs} inputs of {call.Path}",
+                    $"{results.Length}",
+                    call.Path,
+                    "Return null for an input that has no gradient."
+                )
+            )
+
+        for i in 0 .. inputs - 1 do
+            if not (isNull results[i]) then
+                add i results[i]
+
+    /// The gradients of `seeds` (position and cotangent) by position. `cross` says which Calls are taken by hand; null: none.
+    let run (order: Order) (cross: Func<CallRecord, bool>) (wrt: bool[]) (seeds: struct (int * Node)[]) : Node[] =
+        let context = Context.Current
+        let scope = context.Scope
+        let nodes, starts, operands = order.Nodes, order.Starts, order.Operands
+        let gradients = Array.zeroCreate<Node> nodes.Length
+        let needed = Array.copy wrt
+        let firstOutput = Dictionary<CallRecord, int>(HashIdentity.Reference)
+        let outputGradients = Dictionary<CallRecord, Node[]>(HashIdentity.Reference)
+
+        for i in 0 .. nodes.Length - 1 do
+            for k in starts[i] .. starts[i + 1] - 1 do
+                needed[i] <- needed[i] || needed[operands[k]]
+
+            match Walk.crossed cross nodes[i] with
+            | null -> ()
+            | call -> firstOutput.TryAdd(call, i) |> ignore
+
+            match nodes[i].Payload with
+            | :? Released as reason when nodes[i].Tracked -> released nodes[i] reason
+            | _ -> ()
+
+        for struct (position, g) in seeds do
+            gradients[position] <- plus gradients[position] g
+
+        try
+            for i in nodes.Length - 1 .. -1 .. 0 do
+                let node, g = nodes[i], gradients[i]
+
+                match Walk.crossed cross node with
+                | null ->
+                    if not (isNull g) then
+                        context.Scope <- node.Scope
+
+                        for k in starts[i] .. starts[i + 1] - 1 do
+                            if needed[operands[k]] then
+                                let part = node.Primitive.Vjp.Invoke(node, k - starts[i], g)
+                                gradients[operands[k]] <- plus gradients[operands[k]] part
+                | call ->
+                    if not (isNull g) then
+                        match outputGradients.TryGetValue call with
+                        | true, all -> all[(node.Payload :?> CallOutput).Index] <- g
+                        | _ ->
+                            let all = Array.zeroCreate<Node> call.Outputs.Length
+                            all[(node.Payload :?> CallOutput).Index] <- g
+                            outputGradients[call] <- all
+
+                    // All outputs of the Call, and all that use them, stand after its first output.
+                    if firstOutput[call] = i && needed[i] then
+                        match outputGradients.TryGetValue call with
+                        | true, all ->
+                            context.Scope <- call.Scope
+                            manual order gradients i call all
+                        | _ -> ()
+        finally
+            context.Scope <- scope
+
+        gradients
+
+    /// The gradients of a result with respect to given nodes; null where none flows. `cotangent` has the result's shape.
+    let withRespectTo (cross: Func<CallRecord, bool>) (result: Node) (cotangent: Node) (targets: Node[]) : Node[] =
+        lock Gate.instance (fun () ->
+            let order = Walk.order (Walk.tracked cross) [| result |]
+            let position = Dictionary<Node, int>(HashIdentity.Reference)
+            order.Nodes |> Array.iteri (fun i n -> position[n] <- i)
+            let wrt = Array.zeroCreate<bool> order.Count
+
+            for t in targets do
+                match position.TryGetValue t with
+                | true, i -> wrt[i] <- true
+                | _ -> ()
+
+            let gradients = run order cross wrt [| struct (order.Roots[0], cotangent) |]
+
+            targets
+            |> Array.map (fun t ->
+                match position.TryGetValue t with
+                | true, i -> gradients[i]
+                | _ -> null))
+
+    /// The trainable cells that a result was computed from, with the gradient of each.
+    let withRespectToCells (cross: Func<CallRecord, bool>) (result: Node) (cotangent: Node) : struct (CellState * Node)[] =
+        lock Gate.instance (fun () ->
+            let order = Walk.order (Walk.tracked cross) [| result |]
+
+            let cellOf (n: Node) =
+                match n.Payload with
+                | :? CellVersion as v when n.Tracked -> v.Cell
+                | _ -> null
+
+            let wrt = order.Nodes |> Array.map (fun n -> not (isNull (cellOf n)))
+            let gradients = run order cross wrt [| struct (order.Roots[0], cotangent) |]
+            let found = List<struct (CellState * Node)>()
+
+            for i in 0 .. order.Count - 1 do
+                if wrt[i] && not (isNull gradients[i]) then
+                    found.Add(struct (cellOf order.Nodes[i], gradients[i]))
+
+            found.ToArray())

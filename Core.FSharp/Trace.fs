@@ -1,0 +1,132 @@
+namespace Hybrid.Core
+
+open System
+open System.Collections.Generic
+
+/// A cell inside a function that is being compiled: an input, and an output if the function writes it.
+[<Sealed>]
+type internal TracedCell(cell: CellState) =
+    let input =
+        Node.MakeLeaf(
+            Leaves.placeholderPrimitive,
+            0L,
+            CellVersion(cell, cell.Version),
+            cell.Shape,
+            cell.DType,
+            null,
+            cell.Trainable && cell.DType <= Hybrid.Kernels.ElementType.Float64
+        )
+
+    member _.Cell = cell
+    member _.Input = input
+    member val Current = input with get, set
+    member val Gradient: Node = null with get, set
+
+    /// Whether the function set or cleared the gradient at all.
+    member val GradientTouched = false with get, set
+
+    /// Whether it added to the gradient that was there before.
+    member val GradientContinued = false with get, set
+
+    member this.Written = not (Object.ReferenceEquals(this.Current, input))
+
+/// What a function that is being compiled does to cells, which happens at each call and not while it is traced.
+[<Sealed; AllowNullLiteral>]
+type internal Trace() =
+    let cells = Dictionary<CellState, TracedCell>(HashIdentity.Reference)
+
+    /// The cells that the function reads or writes, in the order of first use.
+    member val Cells = List<TracedCell>() with get
+
+    member this.Of(cell: CellState) =
+        match cells.TryGetValue cell with
+        | true, traced -> traced
+        | _ ->
+            let traced = TracedCell cell
+            cells[cell] <- traced
+            this.Cells.Add traced
+            traced
+
+    static member Current =
+        match Context.Current.Trace with
+        | :? Trace as t -> t
+        | _ -> null
+
+/// Reading and writing cells, in a trace or outside of one.
+module internal CellAccess =
+    /// The node that denotes the cell's value now.
+    let read (cell: CellState) : Node =
+        match Trace.Current with
+        | null -> cell.Leaf
+        | trace -> trace.Of(cell).Current
+
+    /// Writes several cells at once; see Engine.Assign.
+    let write (cells: CellState[]) (nodes: Node[]) (alongside: Node[]) =
+        match Trace.Current with
+        | null -> Engine.Current.Assign(cells, nodes, alongside)
+        | trace ->
+            for i in 0 .. cells.Length - 1 do
+                cells[i].Check(nodes[i].Shape, nodes[i].DType)
+
+            for i in 0 .. cells.Length - 1 do
+                // What is read after the write is a plain input to whatever follows, as a fresh version of the cell would be.
+                trace.Of(cells[i]).Current <- Node.MakeBoundary(Leaves.stopPrimitive, CellVersion(cells[i], 0L), nodes[i], cells[i].Trainable)
+
+    /// The accumulated gradient, or null.
+    let gradient (cell: CellState) : Node =
+        match Trace.Current with
+        | null -> cell.Gradient
+        | trace ->
+            let traced = trace.Of cell
+
+            if traced.GradientTouched then
+                traced.Gradient
+            else
+                cell.Gradient
+
+    let clearGradient (cell: CellState) =
+        match Trace.Current with
+        | null ->
+            cell.Gradient <- null
+            cell.GradientOrigin <- null
+        | trace ->
+            let traced = trace.Of cell
+            traced.Gradient <- null
+            traced.GradientTouched <- true
+
+    /// Adds to the accumulated gradient. One that is still pending is evaluated first, so that laziness stays bounded.
+    let accumulate (cell: CellState) (g: Node) (origin: Node) =
+        if not (Shapes.same g.Shape cell.Shape) then
+            raise (
+                ShapeException(
+                    "accumulate",
+                    $"a gradient of shape {cell.Shape}, as cell '{cell.Name}' has",
+                    string g.Shape,
+                    Context.Current.Path,
+                    "A gradient has the shape of its parameter."
+                )
+            )
+
+        match Trace.Current with
+        | null ->
+            match cell.Gradient with
+            | null -> cell.Gradient <- g
+            | before ->
+                if isNull before.Value then
+                    Engine.Current.Evaluate [| before |]
+
+                cell.Gradient <- Elementwise.add before g
+
+            cell.GradientOrigin <- origin
+        | trace ->
+            let traced = trace.Of cell
+
+            if not traced.GradientTouched then
+                traced.GradientTouched <- true
+                traced.GradientContinued <- true
+
+            traced.Gradient <-
+                if isNull traced.Gradient then
+                    g
+                else
+                    Elementwise.add traced.Gradient g

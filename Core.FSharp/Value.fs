@@ -1,0 +1,118 @@
+namespace Hybrid.Core
+
+open System
+open System.Runtime.InteropServices
+open Hybrid.Kernels
+
+/// Numbers as text, the same in every culture.
+module internal Numbers =
+    /// The shortest text that reads back as the same number.
+    let text (x: float) =
+        x.ToString("R", System.Globalization.CultureInfo.InvariantCulture)
+
+/// An evaluated tensor: a block of memory, read row-major, that is never written again once an expression can see it.
+[<Sealed; AllowNullLiteral>]
+type Value internal (storage: Storage, shape: Shape, dtype: ElementType) =
+    /// The shape.
+    member _.Shape = shape
+
+    /// The element type.
+    member _.DType = dtype
+
+    member internal _.Storage = storage
+    member internal _.Pointer = storage.Pointer
+
+    /// The number of bytes that the elements take.
+    member _.Bytes = shape.Size * int64 (dtype.Size())
+
+    static member internal Allocate(shape: Shape, dtype: ElementType) =
+        Value(Storage(shape.Size * int64 (dtype.Size())), shape, dtype)
+
+    /// The same memory under another shape of the same size.
+    member internal _.Reshaped(shape: Shape) = Value(storage, shape, dtype)
+
+    member internal _.Span<'T when 'T: unmanaged and 'T: struct and 'T: (new: unit -> 'T) and 'T :> ValueType>() : Span<'T> =
+        MemoryMarshal.Cast<byte, 'T>(storage.Span).Slice(0, int shape.Size)
+
+    // Reads the elements while the memory is certainly there: a span alone keeps nothing alive.
+    member private this.Read<'T, 'R when 'T: unmanaged and 'T: struct and 'T: (new: unit -> 'T) and 'T :> ValueType>(convert: 'T[] -> 'R) =
+        let copy = this.Span<'T>().ToArray()
+        GC.KeepAlive this
+        convert copy
+
+
+    static member internal TypeOf<'T>() =
+        let t = typeof<'T>
+
+        if t = typeof<float32> then
+            ElementType.Float32
+        elif t = typeof<float> then
+            ElementType.Float64
+        elif t = typeof<int> then
+            ElementType.Int32
+        elif t = typeof<byte> then
+            ElementType.UInt8
+        elif t = typeof<bool> then
+            ElementType.Bool
+        else
+            raise (
+                ElementTypeException(
+                    "tensor",
+                    "float32, float64, int32, uint8 or bool elements (Single, Double, Int32, Byte, Boolean)",
+                    t.Name,
+                    "",
+                    "Convert the array first."
+                )
+            )
+
+    /// A copy of a row-major array, under a shape of the same size. Throws ShapeException if the sizes differ.
+    static member internal OfSpan<'T when 'T: unmanaged and 'T: struct and 'T: (new: unit -> 'T) and 'T :> ValueType>
+        (data: ReadOnlySpan<'T>, shape: Shape)
+        =
+        if int64 data.Length <> shape.Size then
+            raise (
+                ShapeException(
+                    "tensor",
+                    $"{shape.Size} elements for shape {shape}",
+                    $"an array of {data.Length}",
+                    "",
+                    "Give the array the size that the shape names."
+                )
+            )
+
+        let value = Value.Allocate(shape, Value.TypeOf<'T>())
+        data.CopyTo(value.Span<'T>())
+        GC.KeepAlive value
+        value
+
+    /// A copy of the elements in row-major order. Throws ElementTypeException if 'T is not the value's own type.
+    member this.ToArray<'T when 'T: unmanaged and 'T: struct and 'T: (new: unit -> 'T) and 'T :> ValueType>() : 'T[] =
+        if Value.TypeOf<'T>() <> dtype then
+            raise (
+                ElementTypeException(
+                    "toArray",
+                    $"the tensor's own element type, {Value.NameOf dtype}",
+                    Value.NameOf(Value.TypeOf<'T>()),
+                    "",
+                    "Convert the tensor with To first, or ask for its own type."
+                )
+            )
+
+        this.Read<'T, 'T[]> id
+
+    /// The elements as float64, whatever the type (bool as 0 and 1).
+    member this.ToDoubles() : float[] =
+        match dtype with
+        | ElementType.Float32 -> this.Read<float32, float[]>(Array.map float)
+        | ElementType.Float64 -> this.Read<float, float[]> id
+        | ElementType.Int32 -> this.Read<int, float[]>(Array.map float)
+        | _ -> this.Read<byte, float[]>(Array.map float)
+
+    /// The name of an element type as the documentation writes it: float32, float64, int32, uint8, bool.
+    static member internal NameOf(dtype: ElementType) =
+        match dtype with
+        | ElementType.Float32 -> "float32"
+        | ElementType.Float64 -> "float64"
+        | ElementType.Int32 -> "int32"
+        | ElementType.UInt8 -> "uint8"
+        | _ -> "bool"

@@ -1,0 +1,142 @@
+using System.Collections.Concurrent;
+using System.Numerics;
+using System.Runtime.CompilerServices;
+
+namespace Hybrid.Kernels;
+
+/// <summary>
+/// Where <see cref="Storage"/> gets its memory: pinned arrays by size class, which return when their storage is collected.
+/// </summary>
+/// <remarks>
+/// A training step that writes its parameters to fresh memory would otherwise make the runtime collect its whole heap every few
+/// steps (measured: 2.8 ms a step at 400 kB). Here the pool asks for a collection of the two young generations whenever it has
+/// handed out more than a budget beyond what was found alive the last time: some tenths of a millisecond, once in many steps.
+/// What is computed never depends on when that happens.
+/// </remarks>
+internal static class StoragePool
+{
+    /// <summary>The largest block in bytes that one array can hold.</summary>
+    public static readonly long LargestBlock = Array.MaxLength - Storage.Alignment;
+
+    private const int SmallestClass = 1024;
+    private const int SlabBytes = 64 * 1024;
+    private const long LeastBudget = 16L << 20;
+
+    private static readonly ConcurrentStack<byte[]>[] Free = CreateFree();
+    private static readonly Lock CollectGate = new();
+    private static long outstanding;
+    private static long alive;
+    private static long pooled;
+
+    [ThreadStatic]
+    private static Block? slab;
+
+    [ThreadStatic]
+    private static int slabUsed;
+
+    /// <summary>Bytes that wait to be used again.</summary>
+    public static long PooledBytes => Interlocked.Read(ref pooled);
+
+    /// <summary>An array at a fixed address; when nobody can reach it any more, the array goes back to its class.</summary>
+    internal class Block
+    {
+        protected readonly byte[] Memory;
+
+        public unsafe Block(byte[] memory)
+        {
+            Memory = memory;
+            nint start = (nint)Unsafe.AsPointer(ref memory[0]);
+            Start = (start + Storage.Alignment - 1) & ~(nint)(Storage.Alignment - 1);
+        }
+
+        public nint Start { get; }
+    }
+
+    private sealed class PooledBlock(byte[] memory, int sizeClass) : Block(memory)
+    {
+        ~PooledBlock()
+        {
+            Interlocked.Add(ref outstanding, -Memory.Length);
+            Interlocked.Add(ref pooled, Memory.Length);
+            Free[sizeClass].Push(Memory);
+        }
+    }
+
+    /// <summary>A block for some bytes, and where in it they begin.</summary>
+    public static (Block Block, int Offset) Rent(int bytes)
+    {
+        if (bytes < SmallestClass)
+            return RentSmall(bytes);
+        (int sizeClass, long size) = ClassOf(bytes);
+        byte[] memory = Take(sizeClass) ?? Collected(sizeClass, size) ?? Pinned(size);
+        Interlocked.Add(ref outstanding, memory.Length);
+        return (new PooledBlock(memory, sizeClass), 0);
+    }
+
+    // Small blocks share slabs; a slab lives as long as one of its blocks.
+    private static (Block Block, int Offset) RentSmall(int bytes)
+    {
+        int size = (bytes + Storage.Alignment - 1) & ~(Storage.Alignment - 1);
+        if (slab is null || slabUsed + size > SlabBytes)
+        {
+            slab = new Block(Pinned(SlabBytes));
+            slabUsed = 0;
+        }
+        int offset = slabUsed;
+        slabUsed += size;
+        return (slab, offset);
+    }
+
+    private static byte[] Pinned(long size) =>
+        GC.AllocateUninitializedArray<byte>((int)Math.Min(size + Storage.Alignment, Array.MaxLength), pinned: true);
+
+    private static byte[]? Take(int sizeClass)
+    {
+        if (!Free[sizeClass].TryPop(out byte[]? memory))
+            return null;
+        Interlocked.Add(ref pooled, -memory.Length);
+        return memory;
+    }
+
+    // Nothing is free: look whether enough of what was handed out can have died to be worth a collection.
+    private static byte[]? Collected(int sizeClass, long size)
+    {
+        long budget = Math.Max(LeastBudget, Interlocked.Read(ref alive) / 2);
+        if (Interlocked.Read(ref outstanding) + size < Interlocked.Read(ref alive) + budget)
+            return null;
+        lock (CollectGate)
+        {
+            if (Take(sizeClass) is { } other)
+                return other;
+            GC.Collect(1, GCCollectionMode.Forced, blocking: true);
+            GC.WaitForPendingFinalizers();
+            Interlocked.Exchange(ref alive, Interlocked.Read(ref outstanding));
+            TrimTo(4 * budget);
+        }
+        return Take(sizeClass);
+    }
+
+    /// <summary>Gives idle memory back to the runtime, largest blocks first, until at most some bytes are idle.</summary>
+    public static void TrimTo(long bytes)
+    {
+        for (int i = Free.Length - 1; i >= 0; i--)
+            while (PooledBytes > bytes && Take(i) is not null) { }
+    }
+
+    // Four classes to an octave: a block wastes at most a fifth of its memory.
+    private static (int Index, long Size) ClassOf(int bytes)
+    {
+        int octave = BitOperations.Log2((uint)bytes - 1);
+        long quarter = Math.Max(1L << octave >> 2, 1);
+        long steps = (bytes - (1L << octave) + quarter - 1) / quarter;
+        return (4 * octave + (int)steps, (1L << octave) + steps * quarter);
+    }
+
+    private static ConcurrentStack<byte[]>[] CreateFree()
+    {
+        var stacks = new ConcurrentStack<byte[]>[4 * 32 + 5];
+        for (int i = 0; i < stacks.Length; i++)
+            stacks[i] = new();
+        return stacks;
+    }
+}
