@@ -723,3 +723,21 @@ let ``live memory after step 1,000 equals that after step 10`` () =
 
         let late = live ()
         Assert.True(abs (late - early) < 100_000L, $"{early} bytes, then {late}"))
+
+[<Fact>]
+let ``an error at evaluation names operation, layer and, on request, the line that built the expression`` () =
+    fresh (fun _ ->
+        let build () =
+            use _ = Mode.Layer "net"
+            Tensor.From([| 0.0; 1.0; 2.0 |], 1, 3).CrossEntropy(Tensor.From [| 5 |])
+
+        let message (t: Tensor) =
+            Assert.ThrowsAny<HybridException>(fun () -> t.Eval() |> ignore).Path
+
+        Assert.Equal("net", message (build ()))
+
+        let traced =
+            use _ = Mode.Origins()
+            build ()
+
+        Assert.Matches(@"^net, built at RuleTests\.fs:\d+$", message traced))
