@@ -60,6 +60,11 @@ let ``R16: the bound grows with the lengths of the sums`` () =
 
     Assert.All((RoundingBound.Of(a.MatMul b)).ToDoubles(), fun e -> Assert.Equal(ErrorBounds.gamma u 50L * 50.0, e))
     Assert.Equal(0.0, (RoundingBound.Of(a.Transpose())).ToDoubles() |> Array.max)
+    // What comes in is carried on, from either side.
+    let rounded (x: Tensor) = x * 3.0
+
+    for y in [ (rounded a).MatMul b; a.MatMul(rounded b) ] do
+        Assert.All((RoundingBound.Of y).ToDoubles(), fun e -> Assert.Equal(150.0 * u + ErrorBounds.gamma u 50L * 150.0, e, 1e-24))
 
 [<Fact>]
 let ``R16: cancellation does not count as disagreement, and a small error does`` () =
