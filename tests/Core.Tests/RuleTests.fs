@@ -116,6 +116,18 @@ let ``R2 a number of the host is an input and a number of a rule is structure`` 
         Assert.Equal(1L, engine.Stats.Compiles)
         Assert.Equal(1L, engine.Stats.Hits))
 
+[<Fact>]
+let ``R2 attributes are structure, in the plan's key and where equal work is shared`` () =
+    fresh (fun engine ->
+        let x = Tensor.From([| 1.0; 2.0; 3.0; 4.0 |], 2, 2)
+        let rows, columns = x.Sum(1), x.Sum(0)
+        Assert.Equal<float[]>([| 3.0; 7.0 |], rows.ToDoubles())
+        Assert.Equal<float[]>([| 4.0; 6.0 |], columns.ToDoubles())
+        Assert.Equal(2L, engine.Stats.Compiles)
+        let first, second = x.Slice(0, 0, 1), x.Slice(0, 1, 2)
+        Assert.Equal<float[]>([| 4.0; 6.0 |], (first + second).ToDoubles())
+        Assert.Equal<float[]>([| -2.0; -2.0 |], (x.Sum(0) - x.Sum(1) - Tensor.From [| 3.0; 1.0 |]).ToDoubles()))
+
 // ---- R3 ---------------------------------------------------------------------------------------------------------------
 
 [<Fact>]
