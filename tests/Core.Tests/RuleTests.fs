@@ -296,6 +296,35 @@ let ``R6 a manual backward called by hand adds to the parameter's gradient`` () 
             Assert.Equal<float[]>([| 3.0 * float times |], w.Grad.ToDoubles()))
 
 [<Fact>]
+let ``R6 a Call of two outputs is crossed once, with the gradients of both`` () =
+    fresh (fun _ ->
+        let w = cell "w" [ 3.0 ]
+        let mutable crossings = 0
+
+        let rule =
+            CustomRule(fun call deltas ->
+                crossings <- crossings + 1
+                let x = call.Inputs[0]
+                w.Accumulate((deltas[0] * x + deltas[1] * 2.0 * call.ParameterValues[0]).Sum([| 0 |], true))
+                [| deltas[0] * call.ParameterValues[0] |])
+
+        let loss () =
+            let outputs =
+                Call.Enter("two", [| vector [ 5.0 ] |], [| w |], (fun _ xs -> [| xs[0] * w.Value; w.Value.Square() |]), rule).Outputs
+
+            // The second output also goes through the first one's consumer.
+            (outputs[0] * outputs[1]).Sum() + outputs[1].Sum()
+
+        (loss ()).Backward()
+        let automatic = w.Grad.ToDoubles()
+        w.ZeroGrad()
+        (loss ()).BackwardManual()
+        // 5 w^3 + w^2
+        Assert.Equal<float[]>([| 15.0 * 9.0 + 6.0 |], automatic)
+        Assert.Equal<float[]>(automatic, w.Grad.ToDoubles())
+        Assert.Equal(1, crossings))
+
+[<Fact>]
 let ``R6 a manual backward that reports a foreign cell is refused by name`` () =
     let w, other = cell "w" [ 3.0 ], cell "other" [ 1.0 ]
 
@@ -394,7 +423,7 @@ let private kernelsOf (engine: Engine) (work: unit -> unit) =
     engine.Stats.Kernels - before
 
 let private network (w1: Cell) (w2: Cell) (x: Tensor) =
-    x.MatMul(w1.Value).Tanh().MatMul(w2.Value).Sigmoid().Square().Mean()
+    x.MatMul(w1.Value).Tanh().MatMul(w2.Value).Square().Sigmoid().Mean()
 
 [<Fact>]
 let ``R8 a loss read before Backward does not compute the forward pass twice and changes no bit`` () =
