@@ -9,9 +9,10 @@ open System.Text
 type CustomRule = delegate of call: Call * outputGradients: Tensor[] -> Tensor[]
 
 /// One entry into a layer: what went in, what came out, which parameters and mode. Two entries are two Calls.
-and [<Sealed; AllowNullLiteral>] Call internal (record: CallRecord) as this =
+and [<Sealed; AllowNullLiteral>] Call internal (record: CallRecord, given: Tensor[]) as this =
     do record.Face <- this
     let tensors (nodes: Node[]) = nodes |> Array.map Tensor.Of
+    let mutable outputs: Tensor[] = null
 
     static let wrap (rule: CustomRule) : CallRule =
         CallRule(fun record outputGradients accumulate ->
@@ -36,11 +37,15 @@ and [<Sealed; AllowNullLiteral>] Call internal (record: CallRecord) as this =
     /// The layer path, such as `net/2:Conv2d`.
     member _.Path = record.Path
 
-    /// What went in.
-    member _.Inputs = tensors record.Inputs
+    /// What went in: the very tensors that the layer was given.
+    member _.Inputs = Array.copy given
 
-    /// What came out.
-    member _.Outputs = tensors record.Outputs
+    /// What came out: the same tensors at each reading.
+    member _.Outputs =
+        if isNull outputs then
+            outputs <- tensors record.Outputs
+
+        Array.copy outputs
 
     /// The cells that the layer declared as its own, as they were when it was entered.
     member _.Parameters =
@@ -71,7 +76,7 @@ and [<Sealed; AllowNullLiteral>] Call internal (record: CallRecord) as this =
         let record =
             CallRecord(CallRecord.NextId(), scope, inputs |> Array.map (fun t -> t.Node), context.Training)
 
-        let call = Call record
+        let call = Call(record, Array.copy inputs)
 
         if not (isNull rule) then
             record.Rule <- wrap rule
@@ -90,7 +95,8 @@ and [<Sealed; AllowNullLiteral>] Call internal (record: CallRecord) as this =
 
         call
 
-    /// Runs the backward written by hand. Parameters' gradients go to `accumulate`, or to the cells' own `Grad` if it is null.
+    /// Runs the backward written by hand. Parameters' gradients go to `accumulate`; if it is null, to where `Cell.Accumulate` puts them:
+    /// the sweep that is under way, or else the cells' own `Grad`.
     /// Throws TapeException if the Call has none.
     member this.Backward(outputGradients: Tensor[], accumulate: Action<Cell, Tensor>) : Tensor[] =
         if isNull record.Rule then
@@ -106,6 +112,7 @@ and [<Sealed; AllowNullLiteral>] Call internal (record: CallRecord) as this =
 
         let context = Context.Current
         let scope = context.Scope
+        let outer = context.Sink
         context.Scope <- record.Scope
 
         try
@@ -113,10 +120,12 @@ and [<Sealed; AllowNullLiteral>] Call internal (record: CallRecord) as this =
                 record,
                 outputGradients |> Array.map (fun t -> if isNull t then null else t.Node),
                 Action<CellState, Node>(fun cell g ->
-                    if isNull accumulate then
-                        CellAccess.accumulate cell g null
+                    if not (isNull accumulate) then
+                        accumulate.Invoke(Cell.Of cell, Tensor.Of g)
                     else
-                        accumulate.Invoke(Cell.Of cell, Tensor.Of g))
+                        match outer with
+                        | :? Action<CellState, Node> as sink -> sink.Invoke(cell, g)
+                        | _ -> CellAccess.accumulate cell g null)
             )
             |> Array.map (fun n -> if isNull n then null else Tensor.Of n)
         finally

@@ -56,6 +56,9 @@ and [<Sealed; AllowNullLiteral>] internal CellState(name: string, initial: Value
 
     member val Name = name with get, set
 
+    /// Whether it was made trainable.
+    member val IsParameter = trainable
+
     /// The public object that stands for this state.
     member val Face: obj = null with get, set
 

@@ -357,6 +357,12 @@ type Node =
         node.Infer(context, tracked)
         node
 
+    /// As MakeBoundary, but no gradient passes to the input, so that whether one passes to the node is said here alone.
+    static member internal MakeCut(primitive: Primitive, payload: obj, input: Node, tracked: bool) =
+        let node = Node.MakeBoundary(primitive, payload, input, tracked)
+        node.tracked <- node.tracked && tracked
+        node
+
 /// The gradient with respect to the input at an index, from the node and the gradient of its result, in graph operations;
 /// null where that input has no derivative (indices, masks).
 and Vjp = delegate of node: Node * index: int * gradient: Node -> Node

@@ -42,6 +42,12 @@ type Mode =
     /// Whether operations are recorded for gradients.
     static member IsRecording = Context.Current.Recording
 
+    /// What stands for the `compile` that is under way on this thread; null outside of one.
+    static member Compilation = Context.Current.Trace
+
+    /// How many operations and inputs this thread has built so far: what a test of the size of graphs counts.
+    static member Built = Context.Current.Serial
+
 /// A tensor: an immutable expression that is computed when someone needs its value, and only once. It has a shape and an element type
 /// from the start, and refuses what does not fit when it is built. There is nothing to dispose of.
 [<Sealed; AllowNullLiteral>]
@@ -466,6 +472,9 @@ type Cell internal (state: CellState) as this =
 
     /// The number of writes so far.
     member _.Version = state.Version
+
+    /// Whether it was made trainable: a parameter, and not a statistic or key. Freezing changes nothing here.
+    member _.IsParameter = state.IsParameter
 
     /// Whether gradients flow to it and optimisers update it.
     member _.Trainable

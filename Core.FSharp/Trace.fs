@@ -70,7 +70,7 @@ module internal CellAccess =
 
             for i in 0 .. cells.Length - 1 do
                 // What is read after the write is a plain input to whatever follows, as a fresh version of the cell would be.
-                trace.Of(cells[i]).Current <- Node.MakeBoundary(Leaves.stopPrimitive, CellVersion(cells[i], 0L), nodes[i], cells[i].Trainable)
+                trace.Of(cells[i]).Current <- Node.MakeCut(Leaves.stopPrimitive, CellVersion(cells[i], 0L), nodes[i], cells[i].Trainable)
 
     /// The accumulated gradient, or null.
     let gradient (cell: CellState) : Node =

@@ -60,7 +60,7 @@ let variable (x: Node) =
     Node.MakeBoundary(variablePrimitive, null, x, true)
 
 let stopGradient (x: Node) =
-    Node.MakeBoundary(stopPrimitive, null, x, false)
+    Node.MakeCut(stopPrimitive, null, x, false)
 
 /// The number of a constant or scalar.
 let number (n: Node) =

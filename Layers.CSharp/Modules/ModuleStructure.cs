@@ -1,0 +1,135 @@
+using System.Collections;
+using System.Collections.Concurrent;
+using System.Reflection;
+using Hybrid.Core;
+
+namespace Hybrid.Layers;
+
+/// <summary>
+/// What a module is made of: cells and modules in its instance fields, base class first and in the order of declaration, lists by index,
+/// dictionaries in the order of their keys.
+/// </summary>
+internal static class ModuleStructure
+{
+    private static readonly ConcurrentDictionary<Type, Member[]> Members = new();
+
+    /// <summary>The cells and modules that a module holds itself, with their names; one that is held twice comes twice.</summary>
+    public static List<(string Name, object Part)> Parts(Module module)
+    {
+        var parts = new List<(string, object)>();
+        foreach (var member in MembersOf(module.GetType()))
+            Add(parts, member.Name, member.Field.GetValue(module));
+        return parts;
+    }
+
+    /// <summary>The cells that a module holds itself, each once.</summary>
+    public static IEnumerable<Cell> OwnCells(Module module) => Parts(module).Select(part => part.Part).OfType<Cell>().Distinct();
+
+    /// <summary>
+    /// The cells of a module and of all modules in it, by name such as <c>0.weight</c>; each cell and module once, where it is met first.
+    /// </summary>
+    /// <exception cref="CellException">Two different cells have one name.</exception>
+    public static List<(string Name, Cell Cell)> Cells(Module root)
+    {
+        var found = new List<(string, Cell)>();
+        var seen = new HashSet<object>(ReferenceEqualityComparer.Instance) { root };
+        Walk(root, "");
+        return found;
+
+        void Walk(Module module, string prefix)
+        {
+            foreach (var (name, part) in Parts(module))
+            {
+                if (!seen.Add(part))
+                    continue;
+                if (part is Cell cell)
+                    found.Add((prefix + name, cell));
+                else
+                    Walk((Module)part, name.Length == 0 ? prefix : $"{prefix}{name}.");
+            }
+        }
+    }
+
+    /// <summary>The fields of a type that may hold cells or modules.</summary>
+    public static Member[] MembersOf(Type type) => Members.GetOrAdd(type, static t => [.. Find(t)]);
+
+    private static IEnumerable<Member> Find(Type type)
+    {
+        if (type.BaseType is null || type == typeof(Module))
+            yield break;
+        foreach (var member in MembersOf(type.BaseType))
+            yield return member;
+        const BindingFlags flags = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
+        foreach (var field in type.GetFields(flags).OrderBy(field => field.MetadataToken))
+        {
+            if (MayHold(field.FieldType))
+                yield return new Member(NameOf(type, field), field);
+        }
+    }
+
+    // Backing fields are called <Weight>k__BackingField (C#) or Weight@ (F#), captured constructor parameters <weight>P.
+    private static string NameOf(Type type, FieldInfo field)
+    {
+        var name = field.Name;
+        if (name.StartsWith('<') && name.IndexOf('>') is > 1 and var end)
+            name = name[1..end];
+        name = name.TrimEnd('@');
+        const BindingFlags flags = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
+        var own = field.GetCustomAttribute<StateNameAttribute>() ?? type.GetProperty(name, flags)?.GetCustomAttribute<StateNameAttribute>();
+        return own?.Name ?? Text.SnakeCase(name.TrimStart('_'));
+    }
+
+    /// <summary>Whether a value of this static type can be a cell, a module or a collection of them.</summary>
+    private static bool MayHold(Type type)
+    {
+        if (type == typeof(Cell) || typeof(Module).IsAssignableFrom(type))
+            return true;
+        if (type.IsValueType || type == typeof(string) || type == typeof(Tensor) || typeof(Delegate).IsAssignableFrom(type))
+            return IsImmutableArray(type) && MayHold(type.GetGenericArguments()[0]);
+        if (type.IsArray)
+            return MayHold(type.GetElementType()!);
+        return type.IsInterface || type == typeof(object) || IsCollection(type);
+    }
+
+    private static bool IsImmutableArray(Type type) =>
+        type.IsGenericType && type.GetGenericTypeDefinition() == typeof(System.Collections.Immutable.ImmutableArray<>);
+
+    /// <summary>Whether a type is a finite collection whose elements can be cells or modules; nothing else is ever enumerated.</summary>
+    private static bool IsCollection(Type type) =>
+        typeof(ICollection).IsAssignableFrom(type)
+        || type.GetInterfaces()
+            .Append(type)
+            .Any(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IReadOnlyCollection<>) && MayHoldElement(i.GetGenericArguments()[0]));
+
+    private static bool MayHoldElement(Type type) =>
+        MayHold(type) || (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(KeyValuePair<,>) && MayHold(type.GetGenericArguments()[1]));
+
+    private static void Add(List<(string, object)> parts, string name, object? value)
+    {
+        switch (value)
+        {
+            case null or string:
+                break;
+            case Cell or Module:
+                parts.Add((name, value));
+                break;
+            case IDictionary dictionary:
+                var keys = dictionary.Keys.Cast<object>().Select(key => (Text: Key(key), Key: key));
+                foreach (var (text, key) in keys.OrderBy(pair => pair.Text, StringComparer.Ordinal))
+                    Add(parts, Join(name, text), dictionary[key]);
+                break;
+            case IEnumerable items when IsCollection(value.GetType()):
+                var index = 0;
+                foreach (var item in items)
+                    Add(parts, Join(name, Text.Number(index++)), item);
+                break;
+        }
+    }
+
+    private static string Key(object key) => Convert.ToString(key, System.Globalization.CultureInfo.InvariantCulture) ?? "";
+
+    private static string Join(string name, string key) => name.Length == 0 ? key : $"{name}.{key}";
+
+    /// <summary>A field that may hold cells or modules, and its name in a state dict.</summary>
+    public sealed record Member(string Name, FieldInfo Field);
+}
