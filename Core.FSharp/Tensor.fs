@@ -312,6 +312,19 @@ type Tensor internal (node: Node) =
     /// Repeated to a larger shape by numpy's rule.
     member _.BroadcastTo(shape: Shape) = make (Moves.broadcastTo shape node)
 
+    /// The elements from `start` on and before `stop` of an axis, `step` apart; without a stop, to the end. Negative positions count from the
+    /// end. Throws ShapeException if there is no such axis, or for a step below 1.
+    member _.Slice(axis: int, start: int, [<Optional>] stop: Nullable<int>, [<Optional; DefaultParameterValue(1)>] step: int) =
+        let stop = if stop.HasValue then ValueSome stop.Value else ValueNone
+        make (Ops.sliceAxis axis start stop step node)
+
+    /// New elements on either side of each axis: `before` and `after` have a number of them for every axis. Throws ShapeException if they do not.
+    member _.Pad(before: int[], after: int[], [<Optional; DefaultParameterValue(0.0)>] value: float) = make (Ops.pad before after value node)
+
+    /// The elements in reverse order along each of some axes. Throws ShapeException if there is no such axis.
+    member _.Flip([<ParamArray>] axes: int[]) =
+        make (Array.fold (fun x axis -> Moves.flip axis x) node axes)
+
     /// Tensors one after another along an axis.
     static member Concat(axis: int, [<ParamArray>] tensors: Tensor[]) =
         make (Moves.concat axis (tensors |> Array.map at))
@@ -399,6 +412,90 @@ type Tensor internal (node: Node) =
     /// The binary cross-entropy of probabilities with targets, element by element, logarithms clipped at -100 as PyTorch's. Both must lie in [0, 1].
     member _.BinaryCrossEntropy(targets: Tensor) =
         make (Normalisation.bce node (at targets))
+
+    // ---- windows --------------------------------------------------------------------------------------------------------
+
+    static member private Pairs(kernel: struct (int * int), stride: struct (int * int), padding: struct (int * int), dilation: struct (int * int)) =
+        let struct (kh, kw), struct (sh, sw), struct (ph, pw), struct (dh, dw) =
+            kernel, stride, padding, dilation
+
+        Windows.windowOf (kh, kw) (sh, sw) (ph, ph, pw, pw) (dh, dw)
+
+    static member private Line(kernel: int, stride: int, padding: int, dilation: int) =
+        Windows.windowOf (1, kernel) (1, stride) (0, 0, padding, padding) (1, dilation)
+
+    /// The convolution (a correlation, as everywhere in this field) of images `[batch, channels, height, width]` with weights `[filters, channels,
+    /// kernel height, kernel width]` into `[batch, filters, out height, out width]`. Out height is (height + 2 padding - dilation (kernel
+    /// height - 1) - 1) / stride + 1, rounded down; zeros are the padding. All pairs are height and width. Throws ShapeException if channels differ or the
+    /// window does not fit, ElementTypeException if the two are not of one floating-point type.
+    member _.Conv2d(weight: Tensor, stride: struct (int * int), padding: struct (int * int), dilation: struct (int * int)) =
+        make (Windows.conv2d (Tensor.Pairs(struct (1, 1), stride, padding, dilation)) node (at weight))
+
+    /// The convolution of images `[batch, channels, height, width]` with weights `[filters, channels, kernel height, kernel width]`, the same stride,
+    /// padding and dilation for height and width; see the form with pairs.
+    member this.Conv2d
+        (
+            weight: Tensor,
+            [<Optional; DefaultParameterValue(1)>] stride: int,
+            [<Optional; DefaultParameterValue(0)>] padding: int,
+            [<Optional; DefaultParameterValue(1)>] dilation: int
+        ) =
+        this.Conv2d(weight, struct (stride, stride), struct (padding, padding), struct (dilation, dilation))
+
+    /// The convolution of signals `[batch, channels, length]` with weights `[filters, channels, kernel]` into `[batch, filters, out length]`; the out
+    /// length is (length + 2 padding - dilation (kernel - 1) - 1) / stride + 1, rounded down. Throws ShapeException and ElementTypeException as Conv2d does.
+    member _.Conv1d
+        (
+            weight: Tensor,
+            [<Optional; DefaultParameterValue(1)>] stride: int,
+            [<Optional; DefaultParameterValue(0)>] padding: int,
+            [<Optional; DefaultParameterValue(1)>] dilation: int
+        ) =
+        make (Windows.conv1d (Tensor.Line(1, stride, padding, dilation)) node (at weight))
+
+    /// The largest element under each place of a window on `[batch, channels, height, width]`; the first of equal ones takes all of the gradient,
+    /// and padding never wins. Out height is that of Conv2d; all pairs are height and width. Throws ShapeException if the window does not fit
+    /// or some place covers padding alone.
+    member _.MaxPool2d(kernel: struct (int * int), stride: struct (int * int), padding: struct (int * int), dilation: struct (int * int)) =
+        make (Windows.maxPool2d (Tensor.Pairs(kernel, stride, padding, dilation)) node)
+
+    /// The largest element under each place of a square window on `[batch, channels, height, width]`; the stride defaults to the kernel. See the form
+    /// with pairs.
+    member this.MaxPool2d
+        (
+            kernel: int,
+            [<Optional>] stride: Nullable<int>,
+            [<Optional; DefaultParameterValue(0)>] padding: int,
+            [<Optional; DefaultParameterValue(1)>] dilation: int
+        ) =
+        let step = if stride.HasValue then stride.Value else kernel
+        this.MaxPool2d(struct (kernel, kernel), struct (step, step), struct (padding, padding), struct (dilation, dilation))
+
+    /// The largest element under each place of a window on `[batch, channels, length]`; the stride defaults to the kernel. Errors are those of MaxPool2d.
+    member _.MaxPool1d
+        (
+            kernel: int,
+            [<Optional>] stride: Nullable<int>,
+            [<Optional; DefaultParameterValue(0)>] padding: int,
+            [<Optional; DefaultParameterValue(1)>] dilation: int
+        ) =
+        let step = if stride.HasValue then stride.Value else kernel
+        make (Windows.maxPool1d (Tensor.Line(kernel, step, padding, dilation)) node)
+
+    /// The mean under each place of a window on `[batch, channels, height, width]`: the sum divided by the size of the kernel, padding being zeros
+    /// that count (PyTorch's default). All pairs are height and width. Throws ShapeException if the window does not fit.
+    member _.AvgPool2d(kernel: struct (int * int), stride: struct (int * int), padding: struct (int * int)) =
+        make (Windows.avgPool2d (Tensor.Pairs(kernel, stride, padding, struct (1, 1))) node)
+
+    /// The mean under each place of a square window on `[batch, channels, height, width]`; the stride defaults to the kernel. See the form with pairs.
+    member this.AvgPool2d(kernel: int, [<Optional>] stride: Nullable<int>, [<Optional; DefaultParameterValue(0)>] padding: int) =
+        let step = if stride.HasValue then stride.Value else kernel
+        this.AvgPool2d(struct (kernel, kernel), struct (step, step), struct (padding, padding))
+
+    /// The mean under each place of a window on `[batch, channels, length]`; the stride defaults to the kernel. Errors are those of AvgPool2d.
+    member _.AvgPool1d(kernel: int, [<Optional>] stride: Nullable<int>, [<Optional; DefaultParameterValue(0)>] padding: int) =
+        let step = if stride.HasValue then stride.Value else kernel
+        make (Windows.avgPool1d (Tensor.Line(kernel, step, padding, 1)) node)
 
     /// Rows `[n, ..]` chosen by integer positions of any shape: `[positions.., ..]`.
     member _.Gather(positions: Tensor) =
