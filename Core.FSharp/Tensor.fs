@@ -36,6 +36,12 @@ type Mode =
         let before = Context.Current.Scope
         Mode.Scoped((fun c -> c.Scope <- Scope(name, before)), (fun c -> c.Scope <- before))
 
+    /// Operations note the line of the caller's source that built them, and errors name it: for finding a mistake, as it walks the
+    /// stack at every operation.
+    static member Origins() : IDisposable =
+        let before = Context.Current.Origins
+        Mode.Scoped((fun c -> c.Origins <- true), (fun c -> c.Origins <- before))
+
     /// Whether training mode is in force.
     static member IsTraining = Context.Current.Training
 
@@ -65,7 +71,7 @@ type Tensor internal (node: Node) =
             span > 1000L
             && isNull node.Value
             && not node.Symbolic
-            && span > int64 Engine.Current.Options.MaxPending
+            && span > int64 Engine.Current.MaxPending
         then
             Engine.Current.Evaluate [| node |]
 

@@ -11,8 +11,16 @@ type internal CallRows(subject: Subject, state: State, options: CheckOptions) =
     let path = call.Path
     let paths = Paths(subject, state)
     let targets = paths.Targets
-    let isDetached (n: Node) = Object.ReferenceEquals(n.Primitive, Leaves.stopPrimitive)
-    let known (name: string) (v: Value) = { Name = name; Shape = v.Shape.ToArray(); Values = v.ToDoubles() }
+
+    let isDetached (n: Node) =
+        Object.ReferenceEquals(n.Primitive, Leaves.stopPrimitive)
+
+    let known (name: string) (v: Value) =
+        {
+            Name = name
+            Shape = v.Shape.ToArray()
+            Values = v.ToDoubles()
+        }
 
     member private _.Evidence(index: int, manual: float[], manualShape: Shape) : Evidence =
         let t = targets[index]
@@ -176,7 +184,7 @@ type internal CallRows(subject: Subject, state: State, options: CheckOptions) =
         elif isNull a && trainable then
             finish Verdict.Error "no gradient reaches it: nothing that the layer returns is computed from it"
         elif not (isNull m) && not (Shapes.same t.Manual.Shape t.Original.Shape) then
-            row.Diagnosis <- Diagnosis.Explain (this.Evidence(index, m, t.Manual.Shape))
+            row.Diagnosis <- Diagnosis.Explain(this.Evidence(index, m, t.Manual.Shape))
             finish Verdict.Disagree $"the manual gradient has shape {t.Manual.Shape} instead of {t.Original.Shape}"
         else
             let a, ea =
@@ -186,7 +194,12 @@ type internal CallRows(subject: Subject, state: State, options: CheckOptions) =
                      a, ea)
 
             let host = row.Independence = Independence.HostCode
-            let m' = if paths.HasManual && isNull m then Array.zeroCreate size else m
+
+            let m' =
+                if paths.HasManual && isNull m then
+                    Array.zeroCreate size
+                else
+                    m
 
             let bound =
                 if isNull m' then
@@ -309,7 +322,7 @@ type internal CallRows(subject: Subject, state: State, options: CheckOptions) =
 
             let diagnose () =
                 if not (isNull m') then
-                    row.Diagnosis <- Diagnosis.Explain (this.Evidence(index, m', t.Original.Shape))
+                    row.Diagnosis <- Diagnosis.Explain(this.Evidence(index, m', t.Original.Shape))
 
             match scaling with
             | Some i ->
@@ -352,4 +365,3 @@ type internal CallRows(subject: Subject, state: State, options: CheckOptions) =
 
     /// One row for each input and parameter.
     member this.Rows() : CheckRow[] = Array.init targets.Length this.Row
-

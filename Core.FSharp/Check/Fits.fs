@@ -10,6 +10,7 @@ let largest (x: float[]) =
 /// Whether two arrays are equal but for `tolerance` times the larger of their largest elements; empty or all-zero ones never are.
 let same (tolerance: float) (a: float[]) (b: float[]) =
     let scale = Math.Max(largest a, largest b)
+
     a.Length = b.Length
     && scale > 0.0
     && Double.IsFinite scale
@@ -20,8 +21,13 @@ let factor (tolerance: float) (a: float[]) (b: float[]) =
     if a.Length <> b.Length || largest a = 0.0 || largest b = 0.0 then
         ValueNone
     else
-        let c = Array.fold2 (fun s x y -> s + x * y) 0.0 a b / Array.sumBy (fun y -> y * y) b
-        if c <> 0.0 && same tolerance a (b |> Array.map (fun y -> c * y)) then ValueSome c else ValueNone
+        let c =
+            Array.fold2 (fun s x y -> s + x * y) 0.0 a b / Array.sumBy (fun y -> y * y) b
+
+        if c <> 0.0 && same tolerance a (b |> Array.map (fun y -> c * y)) then
+            ValueSome c
+        else
+            ValueNone
 
 /// Whether a number is another to the tolerance.
 let near (tolerance: float) (expected: float) (c: float) =
@@ -33,7 +39,8 @@ let isPlain (tolerance: float) (c: float) =
 
 /// Whether a factor that was fitted to an array says anything: it has a plain value, or at least three different elements agree on it.
 let counts (tolerance: float) (a: float[]) (c: float) =
-    isPlain tolerance c || (a |> Array.filter (fun x -> x <> 0.0) |> Array.distinct |> Array.truncate 3).Length = 3
+    isPlain tolerance c
+    || (a |> Array.filter (fun x -> x <> 0.0) |> Array.distinct |> Array.truncate 3).Length = 3
 
 /// Row-major strides.
 let strides (shape: int[]) =
@@ -75,7 +82,9 @@ let orders (n: int) =
         | [] -> [ [] ]
         | x :: rest -> all rest |> List.collect (insert x)
 
-    all [ 0 .. n - 1 ] |> List.filter (fun o -> o <> [ 0 .. n - 1 ]) |> List.map Array.ofList
+    all [ 0 .. n - 1 ]
+    |> List.filter (fun o -> o <> [ 0 .. n - 1 ])
+    |> List.map Array.ofList
 
 /// x with some axes reversed.
 let flip (shape: int[]) (axes: int list) (x: float[]) =
@@ -86,13 +95,23 @@ let flip (shape: int[]) (axes: int list) (x: float[]) =
         (fun index ->
             Seq.sum (
                 Seq.init shape.Length (fun a ->
-                    s[a] * (if List.contains a axes then shape[a] - 1 - index[a] else index[a]))
+                    s[a]
+                    * (if List.contains a axes then
+                           shape[a] - 1 - index[a]
+                       else
+                           index[a]))
             ))
         x
 
 /// The sum over axes.
 let sumOver (shape: int[]) (axes: int list) (x: float[]) =
-    let kept = [| for a in 0 .. shape.Length - 1 do if not (List.contains a axes) then a |]
+    let kept =
+        [|
+            for a in 0 .. shape.Length - 1 do
+                if not (List.contains a axes) then
+                    a
+        |]
+
     let target = kept |> Array.map (fun a -> shape[a])
     let s, t = strides shape, strides target
     let result = Array.zeroCreate (Array.fold (*) 1 target)
@@ -110,7 +129,12 @@ let sumOver (shape: int[]) (axes: int list) (x: float[]) =
 /// The slices along an axis, each as an array.
 let slices (shape: int[]) (axis: int) (x: float[]) =
     let s = strides shape
-    Array.init shape[axis] (fun k -> x |> Array.indexed |> Array.filter (fun (i, _) -> i / s[axis] % shape[axis] = k) |> Array.map snd)
+
+    Array.init shape[axis] (fun k ->
+        x
+        |> Array.indexed
+        |> Array.filter (fun (i, _) -> i / s[axis] % shape[axis] = k)
+        |> Array.map snd)
 
 /// The coordinate of position i on an axis.
 let coordinate (shape: int[]) (axis: int) (i: int) = i / (strides shape)[axis] % shape[axis]

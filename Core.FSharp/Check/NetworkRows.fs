@@ -78,7 +78,7 @@ module internal CheckRows =
 
     /// The rows of every Call that leads to a result, at the state and with the cotangent that it has there.
     let network (result: Tensor) (cotangent: Tensor) (parameters: IReadOnlyList<Cell>) (options: CheckOptions) : CheckRow[] =
-        let calls, inputs, cotangents, missing =
+        let subjects, inputs, cotangents, missing =
             lock Gate.instance (fun () ->
                 use _ = Recording.On()
                 let root = result.Node
@@ -110,14 +110,15 @@ module internal CheckRows =
                 let arriving = Dictionary<Node, Node>(HashIdentity.Reference)
                 order.Nodes |> Array.iteri (fun i n -> arriving[n] <- gradients[i])
 
-                let calls =
+                let subjects =
                     (Walk.order Walk.everything [| root |]).Nodes
                     |> Array.choose (fun n ->
                         match n.Payload with
                         | :? CallOutput as o -> Some o.Call
                         | _ -> Option.None)
                     |> Array.distinctBy (fun c -> c.Id)
-                    |> Array.filter (fun c -> not (isNull c.Rule) || not (Subject(c).IsComposite))
+                    |> Array.map Subject
+                    |> Array.filter (fun s -> not (isNull s.Call.Rule) || not s.IsComposite)
 
                 let arrives (o: Node) =
                     match arriving.TryGetValue o with
@@ -130,15 +131,18 @@ module internal CheckRows =
                     else
                         unreached order gradients root parameters
 
-                let flat f = calls |> Array.collect f |> current
-                calls, flat (fun c -> c.Inputs), flat (fun c -> c.Outputs |> Array.map arrives), missing)
+                let flat f =
+                    subjects |> Array.collect (fun s -> f s.Call) |> current
+
+                subjects, flat (fun c -> c.Inputs), flat (fun c -> c.Outputs |> Array.map arrives), missing)
 
         let mutable input = 0
         let mutable output = 0
 
         let states =
-            calls
-            |> Array.map (fun call ->
+            subjects
+            |> Array.map (fun subject ->
+                let call = subject.Call
                 let here = Array.sub cotangents output call.Outputs.Length
 
                 let zero =
@@ -163,14 +167,14 @@ module internal CheckRows =
 
         let rows =
             Array.mapi2
-                (fun i (call: CallRecord) state ->
+                (fun i (subject: Subject) state ->
                     options.Cancellation.ThrowIfCancellationRequested()
 
                     if not (isNull options.Progress) then
-                        options.Progress.Invoke(i, calls.Length, call.Path)
+                        options.Progress.Invoke(i, subjects.Length, subject.Call.Path)
 
-                    CallRows(Subject call, state, options).Rows())
-                calls
+                    CallRows(subject, state, options).Rows())
+                subjects
                 states
 
         Array.append (Array.concat rows) missing

@@ -91,7 +91,9 @@ type internal Paths(subject: Subject, state: State) =
 
         gradients, leaves, strangers |> Seq.map (fun c -> c.Name) |> Array.ofSeq
 
-    // Null for no rule; the rule's own error otherwise.
+    let outputs = automaticCopy.Outputs()
+
+    // Empty for no rule, or for one that failed, with its error.
     let manual, fault =
         if isNull call.Rule then
             [||], ""
@@ -106,6 +108,7 @@ type internal Paths(subject: Subject, state: State) =
                     leaves
                     manualCopy.Cotangents
 
+                Array.iter2 (fun (o: Node) y -> manualCopy.Replay.Bind(o, y)) call.Outputs (manualCopy.Outputs())
                 let present = gradients |> Array.filter (isNull >> not)
                 let copies = manualCopy.Replay.Of present
                 let mutable next = -1
@@ -131,8 +134,6 @@ type internal Paths(subject: Subject, state: State) =
                 [||], "the backward threw: " + e.Message
 
     let hasManual = not (isNull call.Rule) && fault = ""
-
-    let outputs = automaticCopy.Outputs()
 
     let automatic =
         lock Gate.instance (fun () ->
@@ -332,7 +333,7 @@ type internal Paths(subject: Subject, state: State) =
     member _.IsSingle = single
 
     /// Whether values inside the Call have lost what they were computed from.
-    member _.IsCut = automaticCopy.Replay.IsCut
+    member _.IsCut = automaticCopy.Replay.IsCut || subject.IsCut
 
     /// Each target's manual gradient and its rounding bound; nulls for none.
     member _.Manual = manualNumbers

@@ -8,6 +8,19 @@ open Hybrid.Kernels
 /// A Call and the state it is checked at: its functions as copies that nothing else uses.
 [<Sealed>]
 type internal Subject(call: CallRecord) =
+    let originals = call.Outputs |> Array.map (fun o -> if o.Arity = 0 then o else o.A)
+
+    let replay = Replay(false)
+
+    let results =
+        for n in Array.append call.Inputs call.Parameters do
+            replay.Bind(n, n)
+
+        replay.Of originals
+
+    /// Whether values inside the Call have lost what they were computed from.
+    member _.IsCut = replay.IsCut
+
     /// The Call.
     member _.Call = call
 
@@ -24,11 +37,11 @@ type internal Subject(call: CallRecord) =
         let name = this.Cell(index).Name
         name.Substring(name.LastIndexOf '.' + 1)
 
-    /// What the outputs are computed by, behind the boundaries.
-    member _.Results = call.Outputs |> Array.map (fun o -> if o.Arity = 0 then o else o.A)
+    /// What the outputs are computed by, behind the boundaries: copies that reading the outputs does not make values of.
+    member _.Results: Node[] = results
 
     /// Whether the Call contains other Calls: a container, or a layer made of layers.
-    member this.IsComposite =
+    member _.IsComposite =
         let stop =
             HashSet<Node>(Array.append call.Inputs call.Parameters, HashIdentity.Reference)
 
@@ -38,7 +51,7 @@ type internal Subject(call: CallRecord) =
                 member _.Child(n, i) = n.Input i
             }
 
-        (Walk.order inside this.Results).Nodes
+        (Walk.order inside originals).Nodes
         |> Array.exists (fun n -> not (stop.Contains n) && (n.Payload :? CallOutput))
 
 /// The values that a Call is checked at, as float64 numbers that its own type can hold.

@@ -10,22 +10,30 @@ let private draw (seed: int) n =
     Array.init n (fun _ -> random.NextDouble() * 4.0 - 2.0)
 
 let private evidence (shape: int[]) (manual: float[]) (automatic: float[]) : Evidence =
-    { ManualShape = shape
-      Manual = manual
-      Shape = shape
-      Automatic = automatic
-      Tolerance = 1.5e-8
-      Sizes = [ "the batch size", 5; "the number of elements", automatic.Length ]
-      Cotangents = []
-      Inputs = []
-      Outputs = []
-      Parameters = []
-      Others = []
-      Contributions = lazy [||] }
+    {
+        ManualShape = shape
+        Manual = manual
+        Shape = shape
+        Automatic = automatic
+        Tolerance = 1.5e-8
+        Sizes = [ "the batch size", 5; "the number of elements", automatic.Length ]
+        Cotangents = []
+        Inputs = []
+        Outputs = []
+        Parameters = []
+        Others = []
+        Contributions = lazy [||]
+    }
 
-let private known name shape values = { Name = name; Shape = shape; Values = values }
+let private known name shape values =
+    {
+        Name = name
+        Shape = shape
+        Values = values
+    }
 
-let private texts e = Diagnosis.Explain e |> Seq.map (fun f -> f.Text) |> List.ofSeq
+let private texts e =
+    Diagnosis.Explain e |> Seq.map (fun f -> f.Text) |> List.ofSeq
 
 /// The first finding.
 let private says (name: string) (text: string) (e: Evidence) =
@@ -46,8 +54,8 @@ let ``A sign that is flipped`` () =
 [<Theory>]
 [<InlineData(5.0, "manual = 5.000000 x automatic in all 12 elements: it is multiplied by the batch size, 5: a sum where a mean belongs")>]
 [<InlineData(0.2, "manual = 0.200000 x automatic in all 12 elements: it is divided by the batch size, 5: a mean where a sum belongs")>]
-[<InlineData(2.0, "manual = 2.000000 x automatic in all 12 elements: it is counted twice, or a factor 2 too many")>]
-[<InlineData(0.5, "manual = 0.500000 x automatic in all 12 elements: it is a factor 2 is missing")>]
+[<InlineData(2.0, "manual = 2.000000 x automatic in all 12 elements: it is counted twice, or a factor 2 too large")>]
+[<InlineData(0.5, "manual = 0.500000 x automatic in all 12 elements: it is a factor 2 short")>]
 [<InlineData(-5.0,
              "manual = -5.000000 x automatic in all 12 elements: the sign is flipped, and it is multiplied by the batch size, 5: a sum where a mean belongs")>]
 [<InlineData(0.7, "manual = 0.700000 x automatic in all 12 elements: a constant factor is wrong")>]
@@ -82,10 +90,14 @@ let ``A transposition, of a square and of another matrix`` () =
 
 [<Fact>]
 let ``A gradient of the transposed shape`` () =
-    { evidence shape (Fits.permute shape [| 1; 0 |] a) a with ManualShape = [| 4; 3 |] }
+    { evidence shape (Fits.permute shape [| 1; 0 |] a) a with
+        ManualShape = [| 4; 3 |]
+    }
     |> says "another shape" "manual = automatic with its axes in the order [1, 0]: it is transposed"
 
-    { evidence [| 12 |] a a with ManualShape = [| 3; 4 |] }
+    { evidence [| 12 |] a a with
+        ManualShape = [| 3; 4 |]
+    }
     |> says "another shape" "manual has the right elements in shape [3, 4] instead of [12]: reshape it"
 
 [<Fact>]
@@ -128,12 +140,14 @@ let ``An index that is off by one`` () =
 let ``One example instead of the batch, and one too few`` () =
     let parts = [| draw 5 12; draw 6 12; draw 7 12 |]
     let total = Array.init 12 (fun i -> parts |> Array.sumBy (fun p -> p[i]))
-    let e m = { evidence shape m total with Contributions = lazy parts }
+
+    let e m =
+        { evidence shape m total with
+            Contributions = lazy parts
+        }
 
     e parts[2]
-    |> says
-        "not summed over the batch"
-        "manual = the contribution of example 2 in all 12 elements: it is not summed over the batch of 3"
+    |> says "not summed over the batch" "manual = the contribution of example 2 in all 12 elements: it is not summed over the batch of 3"
 
     e (Array.map2 (-) total parts[0])
     |> says
@@ -142,26 +156,28 @@ let ``One example instead of the batch, and one too few`` () =
 
 [<Fact>]
 let ``The gradient of another argument`` () =
-    { evidence shape (draw 8 12) a with Others = [ known "the gradient of weight" shape (draw 8 12) ] }
+    { evidence shape (draw 8 12) a with
+        Others = [ known "the gradient of weight" shape (draw 8 12) ]
+    }
     |> says "gradient of another argument" "manual = the gradient of weight in all 12 elements: it is the gradient of another argument"
 
 let private g = draw 9 12
 let private x = draw 10 12
 let private y = x |> Array.map Math.Tanh
+
 let private activation manual automatic =
     { evidence shape manual automatic with
         Cotangents = [ known "the cotangent" shape g ]
         Inputs = [ known "the input" shape x ]
-        Outputs = [ known "the output" shape y ] }
+        Outputs = [ known "the output" shape y ]
+    }
 
 let private tanh' = Array.map2 (fun g y -> g * (1.0 - y * y)) g y
 
 [<Fact>]
 let ``Delta where delta times the derivative belongs`` () =
     activation g tanh'
-    |> says
-        "derivative missing"
-        "manual = the cotangent in all 12 elements: the derivative is missing, delta stands where delta * f'(x) belongs"
+    |> says "derivative missing" "manual = the cotangent in all 12 elements: the derivative is missing, delta stands where delta * f'(x) belongs"
 
 [<Fact>]
 let ``The derivative taken at the input, for one that is written with the output`` () =
@@ -179,7 +195,8 @@ let ``The derivative of another function`` () =
 
 [<Fact>]
 let ``A mask that is inverted`` () =
-    let relu keep = Array.map2 (fun g x -> if keep x then g else 0.0) g x
+    let relu keep =
+        Array.map2 (fun g x -> if keep x then g else 0.0) g x
 
     activation (relu (fun x -> x <= 0.0)) (relu (fun x -> x > 0.0))
     |> says
@@ -199,9 +216,7 @@ let ``A mask that is too wide, and one that is missing`` () =
         "manual is zero in 3 of 12 elements where automatic is not, and right in the others: a mask hides too much, or contributions are lost"
 
     evidence shape a part
-    |> says
-        "mask missing or too wide"
-        "manual is not zero in 3 of 12 elements where automatic is, and right in the others: a mask is missing"
+    |> says "mask missing or too wide" "manual is not zero in 3 of 12 elements where automatic is, and right in the others: a mask is missing"
 
 [<Fact>]
 let ``A derivative that is applied twice, or not at all`` () =
@@ -224,12 +239,17 @@ let ``A term that is missing, and weight decay that should not be there`` () =
 
     let w = draw 13 12
 
-    { evidence shape (Array.map2 (fun a w -> a + 0.01 * w) a w) a with Parameters = [ known "the parameter weight" shape w ] }
+    { evidence shape (Array.map2 (fun a w -> a + 0.01 * w) a w) a with
+        Parameters = [ known "the parameter weight" shape w ]
+    }
     |> says "term missing" "manual - automatic = 0.010000 x the parameter weight in all 12 elements: that term should not be there"
 
 [<Fact>]
 let ``A sum over the row that softmax needs`` () =
-    let rows = Fits.slices shape 0 x |> Array.map (fun r -> let e = r |> Array.map Math.Exp in e |> Array.map (fun v -> v / Array.sum e))
+    let rows =
+        Fits.slices shape 0 x
+        |> Array.map (fun r -> let e = r |> Array.map Math.Exp in e |> Array.map (fun v -> v / Array.sum e))
+
     let s = Array.concat rows
     let total = Array.map2 (*) g s |> fun p -> Fits.sumOver shape [ 1 ] p
     let automatic = Array.init 12 (fun i -> s[i] * (g[i] - total[i / 4]))
@@ -237,7 +257,10 @@ let ``A sum over the row that softmax needs`` () =
 
     Assert.Contains(
         "automatic - manual is the output times one number along each line of axis 1: a term that is summed over that axis is missing",
-        texts { e with Outputs = [ known "the output" shape s ] }
+        texts
+            { e with
+                Outputs = [ known "the output" shape s ]
+            }
     )
 
 [<Fact>]
@@ -261,7 +284,9 @@ let ``Mistakes that are confined to a line or the border`` () =
     |> says "confined to a part" "the 4 wrong elements all have index 1 on axis 0"
 
     let big = draw 14 25
-    let edge i = i / 5 = 0 || i / 5 = 4 || i % 5 = 0 || i % 5 = 4
+
+    let edge i =
+        i / 5 = 0 || i / 5 = 4 || i % 5 = 0 || i % 5 = 4
 
     evidence [| 5; 5 |] (big |> Array.mapi (fun i v -> if edge i then v * v + float i else v)) big
     |> says "confined to a part" "the 16 wrong elements are all at the border: padding, or the last stride, may be off"

@@ -348,6 +348,8 @@ let private check operation name (evaluate: Node list -> Table list) =
             | Option.Some d -> Assert.Fail $"{part}: {d}"
             | Option.None -> ()
 
+let private asItIs = Engine(EngineOptions(Rewrites = false, Threads = 1))
+
 // ---- the tests --------------------------------------------------------------------------------------------------------
 
 let everyCase =
@@ -383,7 +385,20 @@ let ``The oracle agrees with PyTorch`` (operation: string) (case: string) =
     check operation case (List.map evaluate)
 
 [<Theory; MemberData(nameof everyCase)>]
-let ``The engine agrees with PyTorch`` (operation: string) (case: string) =
+let ``The engine agrees with PyTorch, as one plan and node by node`` (operation: string) (case: string) =
     check operation case (fun nodes ->
         Engine.Default.Evaluate(Array.ofList nodes)
-        nodes |> List.map (fun n -> ofValue n.Value))
+        let whole = nodes |> List.map (fun n -> ofValue n.Value)
+
+        let again =
+            graph operation (operations.Value[operation][case])
+            |> List.map (fun (_, _, n) -> n)
+
+        for n in (Walk.order Walk.everything (Array.ofList again)).Nodes do
+            asItIs.Evaluate [| n |]
+
+        let bits (t: Table) =
+            t.Data |> Array.map BitConverter.DoubleToInt64Bits
+
+        List.iter2 (fun (a: Table) (n: Node) -> Assert.Equal<int64>(bits a, bits (ofValue n.Value))) whole again
+        whole)

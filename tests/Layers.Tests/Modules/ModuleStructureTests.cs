@@ -106,6 +106,10 @@ public sealed class ModuleStructureTests
         var before = net.StateDict();
         net.Forward(Numbers.Normal(2, 3, 2)).Sum().Backward();
         Assert.Null(net.Parameters()[0].Grad);
+        var x = Numbers.Normal(2, 3, 2);
+        net.BackwardUpdateGradient(x, Tensor.Ones(Shape.Of(3, 1), ElementType.Float64));
+        Assert.Null(net.Parameters()[0].Grad);
+        Assert.NotNull(net.Parameters()[2].Grad);
         net.UpdateParameters(0.1);
         Assert.Equal(before["0.weight"].ToDoubles(), net.StateDict()["0.weight"].ToDoubles());
         Assert.NotEqual(before["2.weight"].ToDoubles(), net.StateDict()["2.weight"].ToDoubles());
