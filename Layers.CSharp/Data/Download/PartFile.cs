@@ -77,6 +77,8 @@ internal sealed class PartFile : IDisposable
         Stream.Flush(flushToDisk: true);
         File.Move(path, final, overwrite: true);
         placed = true;
+        // At once: while it is locked, nobody can read it under its new name either.
+        Stream.Dispose();
     }
 
     /// <summary>Closes it, and removes it if it did not get the final name.</summary>

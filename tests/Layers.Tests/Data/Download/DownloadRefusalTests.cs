@@ -39,7 +39,8 @@ public sealed class DownloadRefusalTests : IDisposable
         new("redirects in a loop", "redirected without end (status 302)", 6, at => Reply.With(302, [], $"Location: {at.Path}")),
         new("redirect to nowhere", "redirected without end (status 302)", 1, _ => Reply.With(302, [])),
         new("not HTTP", "answered with something other than HTTP (3 times)", 3, _ => Reply.Text("SSH-2.0-OpenSSH_9.6\r\n\r\n")),
-        new("closed at once", "cut off before it answered (3 times)", 3, _ => Reply.Text("")),
+        // HttpClient itself repeats such a request three times.
+        new("closed at once", "cut off before it answered (3 times)", 12, _ => Reply.Text("")),
         new(
             "a wrong part, always",
             "cut off after 1,000 of 3,023 bytes, then answered a request for bytes from 1,000 with 'bytes 0-3022/3023', "

@@ -72,7 +72,8 @@ internal sealed class Mirror : IDisposable
         {
             try
             {
-                _ = ServeAsync(await listener.AcceptTcpClientAsync(closing.Token));
+                var client = await listener.AcceptTcpClientAsync(closing.Token);
+                _ = Task.Run(() => ServeAsync(client));
             }
             catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
             {
