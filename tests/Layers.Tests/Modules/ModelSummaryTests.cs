@@ -35,9 +35,10 @@ public sealed class ModelSummaryTests
     public void Shared_layers_count_once_nested_ones_are_found_and_nothing_is_computed()
     {
         var shared = new Linear(4, 4, seed: 1, type: ElementType.Float64);
+        var model = new Sequential(shared, new Sequential(new Tanh(), shared), new Scaled());
         var engine = new Engine(new EngineOptions());
         using var _ = engine.Use();
-        var summary = ModelSummary.Of(new Sequential(shared, new Sequential(new Tanh(), shared), new Scaled()), 3, 4);
+        var summary = ModelSummary.Of(model, 3, 4);
         Assert.Equal(0, engine.Stats.Kernels);
         Assert.Equal(
             [
