@@ -9,7 +9,7 @@ namespace Hybrid.Layers;
 /// shorter one may be continued in another way. Shapes are inferred and checked at each call, and no parameter exists before
 /// <see cref="Build"/>. Shapes are those of one example, without the batch.
 /// </summary>
-public sealed class ModelBuilder
+public sealed partial class ModelBuilder
 {
     private readonly ImmutableList<ModelStep> steps;
 
