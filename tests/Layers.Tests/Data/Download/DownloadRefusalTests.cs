@@ -64,6 +64,8 @@ public sealed class DownloadRefusalTests : IDisposable
     {
         var one = Cases.Single(one => one.Name == name);
         using var mirror = new Mirror(one.Script);
+        long most = 0;
+        bench.Options = bench.Options with { Progress = new Told(told => most = Math.Max(most, told.Bytes)) };
         var result = await bench.Run(mirror.Folder);
         Assert.Equal(
             $"Sample: expected pixels.gz from its mirror, got nothing sound ({mirror.Folder}pixels.gz: {one.Outcome}). {Advice}",
@@ -71,6 +73,7 @@ public sealed class DownloadRefusalTests : IDisposable
         );
         Assert.False(result.Succeeded);
         Assert.Equal(one.Requests, mirror.Requests.Length);
+        Assert.InRange(most, 0, Described.MaximumBytes);
         Assert.Empty(result.Files);
         Assert.Empty(bench.Names());
         Assert.Equal(result.Message, Assert.Throws<DataException>(result.EnsureSuccess).Message);
