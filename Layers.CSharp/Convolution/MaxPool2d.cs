@@ -25,8 +25,12 @@ public sealed class MaxPool2d : Module
     /// <param name="padding">Padding on each side; 0 by default.</param>
     /// <param name="dilation">Elements of the input from an element of the window to the next; 1 by default.</param>
     /// <exception cref="ShapeException">A size is below 1, or the padding below 0.</exception>
-    public MaxPool2d((int Height, int Width) kernel, (int Height, int Width)? stride = null, (int Height, int Width)? padding = null, (int Height, int Width)? dilation = null) =>
-        window = SlidingWindow.Of("MaxPool2d", kernel, stride ?? kernel, padding ?? (0, 0), dilation ?? (1, 1));
+    public MaxPool2d(
+        (int Height, int Width) kernel,
+        (int Height, int Width)? stride = null,
+        (int Height, int Width)? padding = null,
+        (int Height, int Width)? dilation = null
+    ) => window = SlidingWindow.Of("MaxPool2d", kernel, stride ?? kernel, padding ?? (0, 0), dilation ?? (1, 1));
 
     /// <summary>The window.</summary>
     public (int Height, int Width) Kernel => window.Kernel;

@@ -6,7 +6,12 @@ namespace Hybrid.Layers;
 /// How a layer's window moves, in pairs of height and width, and what the backwards written by hand have in common: a step that was skipped
 /// going forward is a zero going backward, and what was padded is cut off. Layers along one axis have height 1.
 /// </summary>
-internal sealed record SlidingWindow((int Height, int Width) Kernel, (int Height, int Width) Stride, (int Height, int Width) Padding, (int Height, int Width) Dilation)
+internal sealed record SlidingWindow(
+    (int Height, int Width) Kernel,
+    (int Height, int Width) Stride,
+    (int Height, int Width) Padding,
+    (int Height, int Width) Dilation
+)
 {
     private static readonly int[] ChannelsFirst = [1, 0, 2, 3];
 
