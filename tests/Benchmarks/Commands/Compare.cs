@@ -41,6 +41,8 @@ internal static class Compare
     internal static int Run(CompareSettings settings)
     {
         var workload = WorkloadTable.Named(settings.Workload);
+        if (settings.ByCpu && settings.Threads > 1)
+            throw new BenchmarkException("--clock cpu is for --threads 1: with more, it adds up the threads, those that wait too.", ExitCodes.Usage);
         var python = PythonSearch.Find(settings.Python);
         var blas = settings.Blas ?? PythonSearch.OpenBlasFolder();
         var digits = workload.Data.Source == DataSource.Digits ? Path.GetTempFileName() : null;
@@ -58,7 +60,7 @@ internal static class Compare
             foreach (var peer in peers)
                 peer.Await();
             Describe(python, blas, peers[0]);
-            var (best, variant) = Calibrate(peers);
+            var (best, variant) = Calibrate(peers, settings.ByCpu);
             foreach (var peer in peers.Where(peer => peer != best))
                 peer.Dispose();
             Block.Run(step, WarmSeconds);
@@ -97,18 +99,20 @@ internal static class Compare
     }
 
     /// <summary>The fastest pair of a setting and a way of writing, each tried several times, all in turn.</summary>
-    private static (TorchPeer Peer, string Variant) Calibrate(List<TorchPeer> peers)
+    private static (TorchPeer Peer, string Variant) Calibrate(List<TorchPeer> peers, bool byCpu)
     {
         var tried = peers.SelectMany(peer => peer.Variants.Select(variant => (Peer: peer, Variant: variant))).ToArray();
         var best = tried.ToDictionary(pair => pair, _ => double.MaxValue);
         for (var trial = 0; trial < Trials; trial++)
         {
             foreach (var pair in tried)
-                best[pair] = Math.Min(best[pair], pair.Peer.Run(pair.Variant, TrialSeconds).CpuMilliseconds);
+                best[pair] = Math.Min(best[pair], Time(pair.Peer.Run(pair.Variant, TrialSeconds)));
         }
         foreach (var (pair, time) in best.OrderBy(entry => entry.Value))
-            Report.Line($"  peer {pair.Peer.Setting.Name, -14} {pair.Variant, -15} {time, 9:F4} CPU ms/step");
+            Report.Line($"  peer {pair.Peer.Setting.Name, -14} {pair.Variant, -15} {time, 9:F4} ms/step");
         return best.MinBy(entry => entry.Value).Key;
+
+        double Time(Block block) => byCpu ? block.CpuMilliseconds : block.WallMilliseconds;
     }
 
     private static void Measure(CompareSettings settings, Action ours, Func<double, Block> theirs)

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Hybrid.Benchmarks.Commands;
 
@@ -18,7 +19,7 @@ internal static unsafe class Peak
     {
         (int Bits, bool There, Func<long, float> Loop)[] loops =
         [
-            (512, Vector512.IsHardwareAccelerated, FusedLoops.Wide512),
+            (512, Avx512F.IsSupported, FusedLoops.Wide512),
             (256, Vector256.IsHardwareAccelerated, FusedLoops.Wide256),
             (128, Vector128.IsHardwareAccelerated, FusedLoops.Wide128),
         ];
@@ -96,11 +97,11 @@ internal static unsafe class Peak
     [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.AggressiveOptimization)]
     private static void Triad(float* a, float* b, float* c, long floats)
     {
-        if (Vector512.IsHardwareAccelerated)
+        if (Avx512F.IsSupported)
         {
             var s = Vector512.Create(3f);
             for (long i = 0; i < floats; i += Vector512<float>.Count)
-                Vector512.FusedMultiplyAdd(s, Vector512.LoadAligned(c + i), Vector512.LoadAligned(b + i)).StoreAligned(a + i);
+                Avx512F.StoreAligned(a + i, Avx512F.FusedMultiplyAdd(s, Avx512F.LoadAlignedVector512(c + i), Avx512F.LoadAlignedVector512(b + i)));
             return;
         }
         var t = Vector256.Create(3f);
