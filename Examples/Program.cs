@@ -48,7 +48,7 @@ internal static class Program
         }
         catch (OperationCanceledException)
         {
-            session.Note("Interrupted.");
+            session.Note(Interruption.Message);
             return ExitCodes.Interrupted;
         }
         catch (IOException e)

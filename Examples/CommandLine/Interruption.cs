@@ -9,6 +9,9 @@ namespace Hybrid.Examples.CommandLine;
 /// </summary>
 internal sealed class Interruption : IDisposable
 {
+    /// <summary>What the user is told.</summary>
+    internal const string Message = "Interrupted.";
+
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
 
     private readonly CancellationTokenSource source = new();
@@ -46,6 +49,9 @@ internal sealed class Interruption : IDisposable
     private static void End()
     {
         lock (JsonFile.Gate)
+        {
+            Console.Error.WriteLine(Message);
             Environment.Exit(ExitCodes.Interrupted);
+        }
     }
 }

@@ -67,7 +67,7 @@ internal static class CrossCheck
                 report.Advance(0);
                 var lockstep = first.Length == 0 ? null : Lockstep(net, loss, data, settings, first, session, () => report.Advance(1));
                 var epochs = free.Run(order, way => report.Advance(2 + way));
-                found = new(model.Name, net.Parameters().Sum(cell => cell.Shape.Size), gradients, lockstep, epochs, free.Paths.Count - 1);
+                found = new(model.Name, net.Parameters().Sum(cell => cell.Shape.Size), gradients, lockstep, epochs);
             }
         );
         return found!;
@@ -113,15 +113,7 @@ internal static class CrossCheck
 /// <param name="Gradients">Its gradients, layer by layer.</param>
 /// <param name="Lockstep">Gradients from the same state, step by step; null if there is one path alone.</param>
 /// <param name="Epochs">Its free-running training.</param>
-/// <param name="Compared">How many paths were compared with the automatic one.</param>
-internal sealed record ModelFindings(
-    string Model,
-    long Parameters,
-    CheckReport Gradients,
-    TrainingReport? Lockstep,
-    IReadOnlyList<PathEpoch> Epochs,
-    int Compared
-)
+internal sealed record ModelFindings(string Model, long Parameters, CheckReport Gradients, TrainingReport? Lockstep, IReadOnlyList<PathEpoch> Epochs)
 {
     /// <summary>Whether all of it agrees.</summary>
     internal bool Agrees => Gradients.Succeeded && Lockstep?.Succeeded != false && Epochs.All(epoch => epoch.Agrees);

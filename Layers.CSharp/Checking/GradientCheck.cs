@@ -35,9 +35,7 @@ public static class GradientCheck
             (copy, tensors) =>
             {
                 var call = copy.Enter(tensors);
-                return call.Outputs.Length == 1
-                    ? CallCheck.OfTape(call.Outputs[0], null, copy.Parameters(), options)
-                    : CallCheck.Of(call, options);
+                return call.Outputs.Length == 1 ? CallCheck.OfTape(call.Outputs[0], null, copy.Parameters(), options) : CallCheck.Of(call, options);
             }
         );
     }

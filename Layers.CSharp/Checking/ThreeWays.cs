@@ -210,7 +210,12 @@ public sealed class ThreeWays(Module model, Loss loss, double learningRate)
                     (ratio, at) = (double.IsNaN(gap) ? double.PositiveInfinity : gap, i);
             }
             if (ratio > 1)
-                Fail(step, index, way, $"|difference| is {TrainingReport.Short(Math.Abs(a[at] - m[at]))}, and rounding explains {TrainingReport.Short(safety * e[at])}");
+                Fail(
+                    step,
+                    index,
+                    way,
+                    $"|difference| is {TrainingReport.Short(Math.Abs(a[at] - m[at]))}, and rounding explains {TrainingReport.Short(safety * e[at])}"
+                );
             Put(
                 index,
                 way,

@@ -24,6 +24,10 @@ public abstract partial class Module
     [ThreadStatic]
     private static Running? running;
 
+    // What is told of every module that is entered on this thread, when it is left.
+    [ThreadStatic]
+    private static Action<Module, Call>? watcher;
+
     private ManualContract contract;
     private ConditionalWeakTable<Tensor, RecordedCall> recorded = [];
     private ParameterStamp? last;
@@ -168,7 +172,23 @@ public abstract partial class Module
         );
         if (inputs.Length == 1 && Mode.IsRecording && HasManualBackward)
             Remember(inputs[0], call, parameters);
+        watcher?.Invoke(this, call);
         return call;
+    }
+
+    /// <summary>Runs an action, and tells a watcher of every module that it enters on this thread, inner ones first.</summary>
+    internal static void Watched(Action<Module, Call> watch, Action action)
+    {
+        var outer = watcher;
+        watcher = watch;
+        try
+        {
+            action();
+        }
+        finally
+        {
+            watcher = outer;
+        }
     }
 
     /// <summary>

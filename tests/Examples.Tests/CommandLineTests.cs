@@ -54,7 +54,7 @@ public sealed class CommandLineTests
     [MemberData(nameof(Refusals))]
     public void A_wrong_option_is_answered_with_what_is_allowed(string[] arguments, string[] expected)
     {
-        var ran = Running.Here(["softmax-mnist", .. arguments]);
+        var ran = Running.Refused(["softmax-mnist", .. arguments]);
 
         Assert.Equal(2, ran.ExitCode);
         Assert.Equal("", ran.Output);
@@ -64,7 +64,7 @@ public sealed class CommandLineTests
     [Fact]
     public void An_unknown_command_is_answered_with_the_commands()
     {
-        var ran = Running.Here("train");
+        var ran = Running.Refused("train");
 
         Assert.Equal(2, ran.ExitCode);
         Assert.Equal("", ran.Output);

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Hybrid.Core;
 using Hybrid.Examples.Runs;
 using Hybrid.Layers;
+using Hybrid.Layers.Checking;
 using Xunit;
 
 namespace Hybrid.Examples.Tests;
@@ -105,6 +106,28 @@ public sealed class CrossCheckTests
         var epoch = new PathEpoch(0, "manual", loss, 90, new("0.weight", [0, 0], apart, 1, 1), 1e-12, null);
 
         Assert.Equal(expected, epoch.Agrees);
+    }
+
+    [Theory]
+    [InlineData(true, true, true, true)]
+    [InlineData(false, true, true, false)]
+    [InlineData(true, false, true, false)]
+    [InlineData(true, true, false, false)]
+    public void A_network_agrees_if_all_that_was_compared_does(bool gradients, bool lockstep, bool epochs, bool expected)
+    {
+        Module layer = gradients ? new ReLU() : new SignFlipped();
+        var row = new TrainingRow("weight", "[1]", TrainingWay.Modules, 1, 0, 0, 0, [], 1, 0, null, lockstep);
+
+        var findings = new ModelFindings(
+            "model",
+            1,
+            GradientCheck.Of(layer, Tensor.From<double>([-1.0, 0.5, 2.0], 1, 3)),
+            new TrainingReport("lockstep", 1, [row], 0, ""),
+            [new(0, "manual", 0.5, 90, new("weight", [0], epochs ? 0 : 1, 1, 1), 1e-12, null)]
+        );
+
+        Assert.Equal(expected, findings.Agrees);
+        Assert.Equal(gradients, (findings with { Lockstep = null, Epochs = [] }).Agrees);
     }
 
     [MnistFact]

@@ -28,6 +28,15 @@ internal static class Running
         return new(exitCode, output.ToString(), error.ToString());
     }
 
+    /// <summary>Parses a command line that must not lead to a run.</summary>
+    internal static Ran Refused(params string[] arguments)
+    {
+        using var output = new StringWriter { NewLine = "\n" };
+        using var error = new StringWriter { NewLine = "\n" };
+        var exitCode = CommandLineApp.Run(arguments, output, error, (_, _) => throw new InvalidOperationException("The command line was accepted."));
+        return new(exitCode, output.ToString(), error.ToString());
+    }
+
     /// <summary>Runs the cross-check on networks of the test's own.</summary>
     internal static Ran CrossCheck(ModelSpec model, params string[] arguments)
     {
