@@ -330,6 +330,16 @@ let ``R15: a gradient that is zero on all paths shows nothing, and the assertion
     Assert.Contains("zero everywhere by all paths: nothing was shown", e.Message)
 
 [<Fact>]
+let ``R15: one gradient that is zero everywhere fails the assertion although the others agree`` () =
+    let call =
+        enter "f" [| x0; numbers 16 [| 5; 3 |] |] [] (fun x -> x[0] + x[1] * 0.0) (fun _ g -> [| g; g * 0.0 |])
+
+    let r = CallCheck.Of(call, null)
+    Assert.Equal(Verdict.Agree, (row r "input 0").Verdict)
+    Assert.True (row r "input 1").IsVacuous
+    Assert.False r.Succeeded
+
+[<Fact>]
 let ``R14: a trainable parameter that no gradient reaches is an error, a frozen one is not`` () =
     let w, unused = weights ()
 
@@ -433,6 +443,13 @@ let ``Integers have no derivative, and a layer without a backward is held to dif
     Assert.Equal(Verdict.Agree, r.Verdict)
     Assert.Equal("no backward by hand: automatic against differences", r.Reason)
     Assert.Null r.Comparison
+
+[<Fact>]
+let ``A layer of integer results has nothing to check`` () =
+    let call =
+        enter "argmax" [| x0 |] [] (fun x -> x[0].ArgMax 1) (fun _ _ -> [| null |])
+
+    Assert.Equal("no result that a gradient could come from", (rowOf call "input").Reason)
 
 [<Fact>]
 let ``The report as JSON has a row for each row`` () =
