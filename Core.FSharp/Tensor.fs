@@ -36,6 +36,12 @@ type Mode =
         let before = Context.Current.Scope
         Mode.Scoped((fun c -> c.Scope <- Scope(name, before)), (fun c -> c.Scope <- before))
 
+    /// Operations note the line of the caller's source that built them, and errors name it: for finding a mistake, as it walks the
+    /// stack at every operation.
+    static member Origins() : IDisposable =
+        let before = Context.Current.Origins
+        Mode.Scoped((fun c -> c.Origins <- true), (fun c -> c.Origins <- before))
+
     /// Whether training mode is in force.
     static member IsTraining = Context.Current.Training
 
@@ -50,7 +56,7 @@ type Mode =
 
 /// A tensor: an immutable expression that is computed when someone needs its value, and only once. It has a shape and an element type
 /// from the start, and refuses what does not fit when it is built. There is nothing to dispose of.
-[<Sealed; AllowNullLiteral>]
+[<Sealed; AllowNullLiteral; System.Reflection.DefaultMember("At")>]
 type Tensor internal (node: Node) =
     static let make (node: Node) = Tensor.Of node
     static let at (t: Tensor) : Node = t.Node
@@ -65,7 +71,7 @@ type Tensor internal (node: Node) =
             span > 1000L
             && isNull node.Value
             && not node.Symbolic
-            && span > int64 Engine.Current.Options.MaxPending
+            && span > int64 Engine.Current.MaxPending
         then
             Engine.Current.Evaluate [| node |]
 
@@ -306,6 +312,19 @@ type Tensor internal (node: Node) =
     /// Repeated to a larger shape by numpy's rule.
     member _.BroadcastTo(shape: Shape) = make (Moves.broadcastTo shape node)
 
+    /// The elements from `start` on and before `stop` of an axis, `step` apart; without a stop, to the end. Negative positions count from the
+    /// end. Throws ShapeException if there is no such axis, or for a step below 1.
+    member _.Slice(axis: int, start: int, [<Optional>] stop: Nullable<int>, [<Optional; DefaultParameterValue(1)>] step: int) =
+        let stop = if stop.HasValue then ValueSome stop.Value else ValueNone
+        make (Ops.sliceAxis axis start stop step node)
+
+    /// New elements on either side of each axis: `before` and `after` have a number of them for every axis. Throws ShapeException if they do not.
+    member _.Pad(before: int[], after: int[], [<Optional; DefaultParameterValue(0.0)>] value: float) = make (Ops.pad before after value node)
+
+    /// The elements in reverse order along each of some axes. Throws ShapeException if there is no such axis.
+    member _.Flip([<ParamArray>] axes: int[]) =
+        make (Array.fold (fun x axis -> Moves.flip axis x) node axes)
+
     /// Tensors one after another along an axis.
     static member Concat(axis: int, [<ParamArray>] tensors: Tensor[]) =
         make (Moves.concat axis (tensors |> Array.map at))
@@ -394,6 +413,90 @@ type Tensor internal (node: Node) =
     member _.BinaryCrossEntropy(targets: Tensor) =
         make (Normalisation.bce node (at targets))
 
+    // ---- windows --------------------------------------------------------------------------------------------------------
+
+    static member private Pairs(kernel: struct (int * int), stride: struct (int * int), padding: struct (int * int), dilation: struct (int * int)) =
+        let struct (kh, kw), struct (sh, sw), struct (ph, pw), struct (dh, dw) =
+            kernel, stride, padding, dilation
+
+        Windows.windowOf (kh, kw) (sh, sw) (ph, ph, pw, pw) (dh, dw)
+
+    static member private Line(kernel: int, stride: int, padding: int, dilation: int) =
+        Windows.windowOf (1, kernel) (1, stride) (0, 0, padding, padding) (1, dilation)
+
+    /// The convolution (a correlation, as everywhere in this field) of images `[batch, channels, height, width]` with weights `[filters, channels,
+    /// kernel height, kernel width]` into `[batch, filters, out height, out width]`. Out height is (height + 2 padding - dilation (kernel
+    /// height - 1) - 1) / stride + 1, rounded down; zeros are the padding. All pairs are height and width. Throws ShapeException if channels differ or the
+    /// window does not fit, ElementTypeException if the two are not of one floating-point type.
+    member _.Conv2d(weight: Tensor, stride: struct (int * int), padding: struct (int * int), dilation: struct (int * int)) =
+        make (Windows.conv2d (Tensor.Pairs(struct (1, 1), stride, padding, dilation)) node (at weight))
+
+    /// The convolution of images `[batch, channels, height, width]` with weights `[filters, channels, kernel height, kernel width]`, the same stride,
+    /// padding and dilation for height and width; see the form with pairs.
+    member this.Conv2d
+        (
+            weight: Tensor,
+            [<Optional; DefaultParameterValue(1)>] stride: int,
+            [<Optional; DefaultParameterValue(0)>] padding: int,
+            [<Optional; DefaultParameterValue(1)>] dilation: int
+        ) =
+        this.Conv2d(weight, struct (stride, stride), struct (padding, padding), struct (dilation, dilation))
+
+    /// The convolution of signals `[batch, channels, length]` with weights `[filters, channels, kernel]` into `[batch, filters, out length]`; the out
+    /// length is (length + 2 padding - dilation (kernel - 1) - 1) / stride + 1, rounded down. Throws ShapeException and ElementTypeException as Conv2d does.
+    member _.Conv1d
+        (
+            weight: Tensor,
+            [<Optional; DefaultParameterValue(1)>] stride: int,
+            [<Optional; DefaultParameterValue(0)>] padding: int,
+            [<Optional; DefaultParameterValue(1)>] dilation: int
+        ) =
+        make (Windows.conv1d (Tensor.Line(1, stride, padding, dilation)) node (at weight))
+
+    /// The largest element under each place of a window on `[batch, channels, height, width]`; the first of equal ones takes all of the gradient,
+    /// and padding never wins. Out height is that of Conv2d; all pairs are height and width. Throws ShapeException if the window does not fit
+    /// or some place covers padding alone.
+    member _.MaxPool2d(kernel: struct (int * int), stride: struct (int * int), padding: struct (int * int), dilation: struct (int * int)) =
+        make (Windows.maxPool2d (Tensor.Pairs(kernel, stride, padding, dilation)) node)
+
+    /// The largest element under each place of a square window on `[batch, channels, height, width]`; the stride defaults to the kernel. See the form
+    /// with pairs.
+    member this.MaxPool2d
+        (
+            kernel: int,
+            [<Optional>] stride: Nullable<int>,
+            [<Optional; DefaultParameterValue(0)>] padding: int,
+            [<Optional; DefaultParameterValue(1)>] dilation: int
+        ) =
+        let step = if stride.HasValue then stride.Value else kernel
+        this.MaxPool2d(struct (kernel, kernel), struct (step, step), struct (padding, padding), struct (dilation, dilation))
+
+    /// The largest element under each place of a window on `[batch, channels, length]`; the stride defaults to the kernel. Errors are those of MaxPool2d.
+    member _.MaxPool1d
+        (
+            kernel: int,
+            [<Optional>] stride: Nullable<int>,
+            [<Optional; DefaultParameterValue(0)>] padding: int,
+            [<Optional; DefaultParameterValue(1)>] dilation: int
+        ) =
+        let step = if stride.HasValue then stride.Value else kernel
+        make (Windows.maxPool1d (Tensor.Line(kernel, step, padding, dilation)) node)
+
+    /// The mean under each place of a window on `[batch, channels, height, width]`: the sum divided by the size of the kernel, padding being zeros
+    /// that count (PyTorch's default). All pairs are height and width. Throws ShapeException if the window does not fit.
+    member _.AvgPool2d(kernel: struct (int * int), stride: struct (int * int), padding: struct (int * int)) =
+        make (Windows.avgPool2d (Tensor.Pairs(kernel, stride, padding, struct (1, 1))) node)
+
+    /// The mean under each place of a square window on `[batch, channels, height, width]`; the stride defaults to the kernel. See the form with pairs.
+    member this.AvgPool2d(kernel: int, [<Optional>] stride: Nullable<int>, [<Optional; DefaultParameterValue(0)>] padding: int) =
+        let step = if stride.HasValue then stride.Value else kernel
+        this.AvgPool2d(struct (kernel, kernel), struct (step, step), struct (padding, padding))
+
+    /// The mean under each place of a window on `[batch, channels, length]`; the stride defaults to the kernel. Errors are those of AvgPool2d.
+    member _.AvgPool1d(kernel: int, [<Optional>] stride: Nullable<int>, [<Optional; DefaultParameterValue(0)>] padding: int) =
+        let step = if stride.HasValue then stride.Value else kernel
+        make (Windows.avgPool1d (Tensor.Line(kernel, step, padding, 1)) node)
+
     /// Rows `[n, ..]` chosen by integer positions of any shape: `[positions.., ..]`.
     member _.Gather(positions: Tensor) =
         make (Selection.gather node (at positions))
@@ -436,15 +539,112 @@ type Tensor internal (node: Node) =
     member this.BackwardManual() =
         this.Sweep(Func<CallRecord, bool>(fun _ -> true))
 
-    /// The form that prints: shape, type, and the value if it is known. Never evaluates and never walks the graph.
-    override _.ToString() =
-        let known =
-            if isNull node.Value then
-                $"pending {node.Primitive.Name}"
-            else
-                "evaluated"
+    // ---- parts --------------------------------------------------------------------------------------------------------
 
-        $"Tensor {node.Shape} {Value.NameOf node.DType} ({known})"
+    /// Part of one axis: the elements from `start` on, up to but without `stop`, every `step`-th; negative positions count from the end.
+    /// Positions beyond the axis are cut off, as in Python.
+    member _.Slice(axis: int, start: int, stop: int, [<Optional; DefaultParameterValue(1)>] step: int) =
+        let axis = Shapes.axis "slice" Context.Current.Path node.Shape axis
+
+        if step < 1 then
+            raise (ShapeException("slice", "a step of at least 1", string step, Context.Current.Path, "Use Flip for the reverse order."))
+
+        let length = node.Shape[axis]
+
+        let position p =
+            min length (max 0 (if p < 0 then p + length else p))
+
+        let start, stop = position start, position stop
+
+        let count =
+            if stop <= start then
+                0
+            else
+                (stop - start + step - 1) / step
+
+        let ranges =
+            Array.init (3 * node.Shape.Rank) (fun i ->
+                match i / 3 = axis, i % 3 with
+                | true, 0 -> if count = 0 then 0 else start
+                | true, 1 -> count
+                | true, _ -> step
+                | false, 1 -> node.Shape[i / 3]
+                | false, k -> k / 2)
+
+        make (Moves.slice ranges node)
+
+    /// The part at given positions of the first axes, which leave the shape; negative positions count from the end.
+    member this.At
+        with get ([<ParamArray>] positions: int[]): Tensor =
+            if positions.Length > node.Shape.Rank then
+                raise (
+                    ShapeException(
+                        "index",
+                        $"at most {node.Shape.Rank} positions for shape {node.Shape}",
+                        string positions.Length,
+                        Context.Current.Path,
+                        "Give one position an axis."
+                    )
+                )
+
+            let mutable part = this
+
+            positions
+            |> Array.iteri (fun axis p ->
+                let length = node.Shape[axis]
+
+                if p < -length || p >= length then
+                    raise (
+                        ShapeException(
+                            "index",
+                            $"a position from {-length} to {length - 1} on axis {axis} of {node.Shape}",
+                            string p,
+                            Context.Current.Path,
+                            "Positions count from 0; -1 is the last."
+                        )
+                    )
+
+                let p = if p < 0 then p + length else p
+                part <- part.Slice(axis, p, p + 1))
+
+            part.Reshape(node.Shape.ToArray()[positions.Length ..])
+
+    member private this.Between(axis: int, first: int option, last: int option) =
+        let stop =
+            match last with
+            | None -> node.Shape[axis]
+            | Some l when l < 0 -> max 0 (l + node.Shape[axis] + 1)
+            | Some l -> l + 1
+
+        this.Slice(axis, defaultArg first 0, stop)
+
+    /// F#'s slices, such as `x[1..3]`: first to last, both included.
+    member this.GetSlice(first: int option, last: int option) = this.Between(0, first, last)
+
+    /// F#'s slices of two axes, such as `x[1..3, *]`.
+    member this.GetSlice(first0: int option, last0: int option, first1: int option, last1: int option) =
+        this.Between(0, first0, last0).Between(1, first1, last1)
+
+    /// F#'s slices of a row, such as `x[2, 1..3]`.
+    member this.GetSlice(row: int, first: int option, last: int option) = this.At(row).Between(0, first, last)
+
+    /// F#'s slices of a column, such as `x[1..3, 2]`.
+    member this.GetSlice(first: int option, last: int option, column: int) : Tensor =
+        this.Between(0, first, last).Transpose().At(column)
+
+    /// F#'s slices of three axes.
+    member this.GetSlice(f0: int option, l0: int option, f1: int option, l1: int option, f2: int option, l2: int option) =
+        this.Between(0, f0, l0).Between(1, f1, l1).Between(2, f2, l2)
+
+    /// F#'s slices of four axes.
+    member this.GetSlice
+        (f0: int option, l0: int option, f1: int option, l1: int option, f2: int option, l2: int option, f3: int option, l3: int option)
+        =
+        this.Between(0, f0, l0).Between(1, f1, l1).Between(2, f2, l2).Between(3, f3, l3)
+
+    /// A small value as code that pastes back into F#, a large one as its first and last elements, a pending one as the operation that
+    /// would compute it. Never evaluates and never walks the graph.
+    override _.ToString() = Printing.node node
 
 /// A named holder of a value that can be replaced: a parameter, a running statistic, a random key. Reading it denotes the value at that
 /// moment, whatever is written later.

@@ -260,6 +260,7 @@ module internal ErrorBounds =
                 "oneHot"
                 "uniform"
                 "normal"
+                "maxPositions"
             ] do
             table[name] <- exact
 
@@ -279,6 +280,7 @@ module internal ErrorBounds =
                 "gather"
                 "takeAlong"
                 "putAlong"
+                "takeAt"
             ] do
             table[name] <- moves
 
@@ -313,6 +315,17 @@ module internal ErrorBounds =
         table["sum"] <- sumOf (fun n -> n.A.Shape.Size / max 1L n.Shape.Size)
         table["scatterAdd"] <- sumOf (fun n -> n.B.Shape.Size)
         table["matmul"] <- contraction (fun n -> int64 n.A.Shape[n.A.Shape.Rank - 1])
+        // The attributes of windows begin with the kernel's height and width.
+        let window (n: Node) =
+            int64 n.Attributes[0] * int64 n.Attributes[1]
+
+        table["conv2d"] <- contraction (fun n -> int64 n.A.Shape[1] * window n)
+        table["conv2dInput"] <- contraction (fun n -> int64 n.A.Shape[1] * window n)
+        table["conv2dWeight"] <- contraction (fun n -> n.B.Shape.Size / int64 (max 1 n.B.Shape[1]))
+        table["putAt"] <- sumOf (fun n -> int64 n.A.Shape[2] * int64 n.A.Shape[3])
+        // The terms and the division.
+        table["avgPool2d"] <- sumOf (fun n -> window n + 1L)
+        table["avgPool2dInput"] <- sumOf (fun n -> window n + 1L)
         table["softmax"] <- softmax
         table["logSoftmax"] <- logSoftmax
         table["crossEntropy"] <- crossEntropy

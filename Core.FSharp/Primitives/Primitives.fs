@@ -12,6 +12,7 @@ let all =
         Reductions.all
         Contractions.all
         Selection.all
+        Windows.all
         Normalisation.all
         Randoms.all
     ]

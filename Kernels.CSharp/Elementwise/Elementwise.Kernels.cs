@@ -110,6 +110,17 @@ public static unsafe partial class Elementwise
         return CpuFeatures.Has256 ? &SelectLoop<Simd256<T>, Vector256<T>, T>.Run : &SelectLoop<Simd128<T>, Vector128<T>, T>.Run;
     }
 
+    private static delegate* <Segment*, void> BytesKernel<T>()
+        where T : unmanaged
+    {
+        if (CpuFeatures.Has512)
+        {
+            return &BytesLoop<Simd512<T>, Vector512<T>, T>.Run;
+        }
+
+        return CpuFeatures.Has256 ? &BytesLoop<Simd256<T>, Vector256<T>, T>.Run : &BytesLoop<Simd128<T>, Vector128<T>, T>.Run;
+    }
+
     private static delegate* <Segment*, void> CompareKernel<T, F>(bool negated)
         where T : unmanaged
         where F : struct, IBinaryFunction<T>

@@ -40,6 +40,8 @@ public static unsafe partial class Elementwise
             ElementType.Float32 => CastKernel<float>(to),
             ElementType.Float64 => CastKernel<double>(to),
             ElementType.Int32 => CastKernel<int>(to),
+            ElementType.UInt8 or ElementType.Bool when to == ElementType.Float32 => BytesKernel<float>(),
+            ElementType.UInt8 or ElementType.Bool when to == ElementType.Float64 => BytesKernel<double>(),
             ElementType.UInt8 or ElementType.Bool => CastKernel<byte>(to),
             _ => null,
         };

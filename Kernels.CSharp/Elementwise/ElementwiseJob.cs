@@ -80,6 +80,7 @@ internal unsafe struct ElementwiseJob
     }
 
     /// <summary>Visits positions from (inclusive) to (exclusive), counted in row-major order.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Walk(long from, long to)
     {
         long inner = data[rank - 1];
@@ -87,8 +88,8 @@ internal unsafe struct ElementwiseJob
         Segment segment = default;
         while (from < to)
         {
-            long column = from % inner;
-            long row = from / inner % outer;
+            long column = from == 0 ? 0 : from % inner;
+            long row = from == 0 ? 0 : from / inner % outer;
             bool whole = column == 0 && to - from >= inner;
             segment.Count = whole ? inner : Math.Min(inner - column, to - from);
             segment.Rows = whole ? Math.Min(outer - row, (to - from) / inner) : 1;
@@ -105,7 +106,8 @@ internal unsafe struct ElementwiseJob
         }
     }
 
-    /// <summary>Sets addresses and steps for the position.</summary>
+    /// <summary>Sets addresses and steps for the position; divisions only as far as the position reaches.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Locate(ref Segment segment, long position)
     {
         for (int i = 0; i < operands; i++)
@@ -113,7 +115,7 @@ internal unsafe struct ElementwiseJob
             long* steps = data + (rank * (i + 1));
             long rest = position;
             long offset = 0;
-            for (int axis = rank - 1; axis >= 0; axis--)
+            for (int axis = rank - 1; rest != 0; axis--)
             {
                 offset += rest % data[axis] * steps[axis];
                 rest /= data[axis];

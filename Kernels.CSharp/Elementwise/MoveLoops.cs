@@ -116,3 +116,44 @@ internal static unsafe class CastLoop<TFrom, TTo>
         }
     }
 }
+
+/// <summary>y = x from bytes to floating-point numbers over a segment: the way of images into a batch.</summary>
+internal static unsafe class BytesLoop<S, V, T>
+    where S : ISimd<V, T>
+    where V : unmanaged
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run(Segment* segment)
+    {
+        byte* block = stackalloc byte[64];
+        long count = segment->Count;
+        for (long rows = segment->Rows; rows > 0; rows--)
+        {
+            T* y = (T*)segment->Address[0];
+            byte* x = (byte*)segment->Address[1];
+            long step = segment->Step[1] * S.Count;
+            if (step == 0)
+            {
+                new Span<byte>(block, 64).Fill(*x);
+                x = block;
+            }
+
+            long i = 0;
+            for (; i <= count - S.Count; i += S.Count)
+            {
+                S.Store(y + i, S.LoadBytes(x));
+                x += step;
+            }
+
+            if (i < count)
+            {
+                int rest = (int)(count - i);
+                PartialMemory.Copy(x, block, rest);
+                S.StorePart(y + i, S.LoadBytes(block), rest);
+            }
+
+            segment->NextRow();
+        }
+    }
+}

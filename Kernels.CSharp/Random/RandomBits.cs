@@ -14,6 +14,9 @@ public static unsafe class RandomBits
 {
     private const long Grain = 4096;
 
+    /// <summary>Counter blocks made at a time.</summary>
+    private const int Batch = 64;
+
     /// <summary>64 random bits: the first half of block <paramref name="counter"/> of stream 0. For keys derived on the host.</summary>
     /// <param name="key">Seed.</param>
     /// <param name="counter">Position.</param>
@@ -108,18 +111,15 @@ public static unsafe class RandomBits
     {
         RandomJob* job = (RandomJob*)context;
         (long from, long to) = Split.Range(job->Count, part, job->Parts, unit: 64);
-        float* last = stackalloc float[4];
-        for (long i = from; i < to; i += 4)
+        uint* words = stackalloc uint[Batch * 4];
+        for (long at = from; at < to; at += Batch * 4)
         {
-            (ulong low, ulong high) = Philox.Block((ulong)(i / 4), job->Stream, job->Key);
-            float* y = to - i >= 4 ? (float*)job->Y + i : last;
-            y[0] = ToSingle((uint)low);
-            y[1] = ToSingle((uint)(low >> 32));
-            y[2] = ToSingle((uint)high);
-            y[3] = ToSingle((uint)(high >> 32));
-            for (long j = i; y == last && j < to; j++)
+            PhiloxBlocks.Fill((ulong)(at / 4), job->Stream, job->Key, (ulong*)words, Batch);
+            float* y = (float*)job->Y + at;
+            long count = Math.Min(Batch * 4, to - at);
+            for (long i = 0; i < count; i++)
             {
-                ((float*)job->Y)[j] = last[j - i];
+                y[i] = ToSingle(words[i]);
             }
         }
     }
@@ -128,15 +128,16 @@ public static unsafe class RandomBits
     private static void UniformDouble(int part, nint context)
     {
         RandomJob* job = (RandomJob*)context;
-        double* y = (double*)job->Y;
         (long from, long to) = Split.Range(job->Count, part, job->Parts, unit: 64);
-        for (long i = from; i < to; i += 2)
+        ulong* words = stackalloc ulong[Batch * 2];
+        for (long at = from; at < to; at += Batch * 2)
         {
-            (ulong low, ulong high) = Philox.Block((ulong)(i / 2), job->Stream, job->Key);
-            y[i] = ToDouble(low);
-            if (i + 1 < to)
+            PhiloxBlocks.Fill((ulong)(at / 2), job->Stream, job->Key, words, Batch);
+            double* y = (double*)job->Y + at;
+            long count = Math.Min(Batch * 2, to - at);
+            for (long i = 0; i < count; i++)
             {
-                y[i + 1] = ToDouble(high);
+                y[i] = ToDouble(words[i]);
             }
         }
     }
@@ -145,17 +146,21 @@ public static unsafe class RandomBits
     private static void NormalSingle(int part, nint context)
     {
         RandomJob* job = (RandomJob*)context;
-        float* y = (float*)job->Y;
         (long from, long to) = Split.Range(job->Count, part, job->Parts, unit: 64);
-        for (long i = from; i < to; i += 2)
+        uint* words = stackalloc uint[Batch * 4];
+        for (long at = from; at < to; at += Batch * 4)
         {
-            (ulong low, ulong high) = Philox.Block((ulong)(i / 4), job->Stream, job->Key);
-            ulong words = (i & 2) == 0 ? low : high;
-            (double cosine, double sine) = BoxMuller(ToSingle((uint)words), ToSingle((uint)(words >> 32)));
-            y[i] = (float)cosine;
-            if (i + 1 < to)
+            PhiloxBlocks.Fill((ulong)(at / 4), job->Stream, job->Key, (ulong*)words, Batch);
+            float* y = (float*)job->Y + at;
+            long count = Math.Min(Batch * 4, to - at);
+            for (long i = 0; i < count; i += 2)
             {
-                y[i + 1] = (float)sine;
+                (double cosine, double sine) = BoxMuller(ToSingle(words[i]), ToSingle(words[i + 1]));
+                y[i] = (float)cosine;
+                if (i + 1 < count)
+                {
+                    y[i + 1] = (float)sine;
+                }
             }
         }
     }
@@ -164,15 +169,20 @@ public static unsafe class RandomBits
     private static void NormalDouble(int part, nint context)
     {
         RandomJob* job = (RandomJob*)context;
-        double* y = (double*)job->Y;
         (long from, long to) = Split.Range(job->Count, part, job->Parts, unit: 64);
-        for (long i = from; i < to; i += 2)
+        ulong* words = stackalloc ulong[Batch * 2];
+        for (long at = from; at < to; at += Batch * 2)
         {
-            (ulong low, ulong high) = Philox.Block((ulong)(i / 2), job->Stream, job->Key);
-            (y[i], double sine) = BoxMuller(ToDouble(low), ToDouble(high));
-            if (i + 1 < to)
+            PhiloxBlocks.Fill((ulong)(at / 2), job->Stream, job->Key, words, Batch);
+            double* y = (double*)job->Y + at;
+            long count = Math.Min(Batch * 2, to - at);
+            for (long i = 0; i < count; i += 2)
             {
-                y[i + 1] = sine;
+                (y[i], double sine) = BoxMuller(ToDouble(words[i]), ToDouble(words[i + 1]));
+                if (i + 1 < count)
+                {
+                    y[i + 1] = sine;
+                }
             }
         }
     }

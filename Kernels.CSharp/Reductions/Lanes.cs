@@ -83,7 +83,7 @@ internal static unsafe class Lanes<S, V, T, C>
     public static T Combine(T a, T b)
     {
         Vector128<T> left = Vector128.CreateScalarUnsafe(a);
-        return C.Combine<Simd128<T>, Vector128<T>, T>(left, Vector128.CreateScalarUnsafe(b)).ToScalar();
+        return Narrow(left, Vector128.CreateScalarUnsafe(b)).ToScalar();
     }
 
     /// <summary>Reduces at most <see cref="Chunk"/> elements.</summary>
@@ -117,23 +117,28 @@ internal static unsafe class Lanes<S, V, T, C>
             S.Store((T*)slots + part, C.Combine<S, V, T>(C.Combine<S, V, T>(s0, s1), C.Combine<S, V, T>(s2, s3)));
         }
 
-        return Fold((T*)slots, lane);
+        return Fold((T*)slots);
     }
 
-    /// <summary>Combines the elements of one logical lane in halves: i with i + 8, then i + 4, ...</summary>
+    /// <summary>Combines the elements of one logical lane (64 bytes) in halves: i with i + 8, then i + 4, ...</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static T Fold(T* lane, int count)
+    private static T Fold(T* lane)
     {
-        for (int half = count / 2; half > 0; half /= 2)
+        int quarter = Vector128<T>.Count;
+        Vector128<T> even = Narrow(Vector128.Load(lane), Vector128.Load(lane + (2 * quarter)));
+        Vector128<T> odd = Narrow(Vector128.Load(lane + quarter), Vector128.Load(lane + (3 * quarter)));
+        Vector128<T> folded = Narrow(even, odd);
+        if (sizeof(T) == 4)
         {
-            for (int i = 0; i < half; i++)
-            {
-                lane[i] = Combine(lane[i], lane[i + half]);
-            }
+            folded = Narrow(folded, Vector128.Shuffle(folded.AsInt32(), Vector128.Create(2, 3, 2, 3)).As<int, T>());
+            return Narrow(folded, Vector128.Shuffle(folded.AsInt32(), Vector128.Create(1, 1, 1, 1)).As<int, T>()).ToScalar();
         }
 
-        return lane[0];
+        return Narrow(folded, Vector128.Shuffle(folded.AsInt64(), Vector128.Create(1L, 1L)).As<long, T>()).ToScalar();
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<T> Narrow(Vector128<T> a, Vector128<T> b) => C.Combine<Simd128<T>, Vector128<T>, T>(a, b);
 
     /// <summary>Up to one register, missing lanes holding the identity.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

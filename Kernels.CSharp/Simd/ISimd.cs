@@ -56,4 +56,10 @@ internal unsafe interface ISimd<V, T>
 
     /// <summary>Loads <see cref="Count"/> bytes, each 0 or not, as a mask.</summary>
     static abstract V LoadMask(byte* source);
+
+    /// <summary>Loads <see cref="Count"/> bytes as numbers; T is float or double.</summary>
+    static abstract V LoadBytes(byte* source);
+
+    /// <summary>The 64-bit products of the lower halves of 64-bit lanes, unsigned.</summary>
+    static abstract V BitsMultiplyLow(V a, V b);
 }

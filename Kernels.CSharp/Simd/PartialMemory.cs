@@ -33,4 +33,22 @@ internal static unsafe class PartialMemory
             }
         }
     }
+
+    /// <summary>Turns bytes into numbers; T is float or double.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    public static void Convert<T>(byte* source, T* target, int count)
+        where T : unmanaged
+    {
+        for (int i = 0; i < count; i++)
+        {
+            if (sizeof(T) == 8)
+            {
+                ((double*)target)[i] = source[i];
+            }
+            else
+            {
+                ((float*)target)[i] = source[i];
+            }
+        }
+    }
 }

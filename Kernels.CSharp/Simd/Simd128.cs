@@ -175,6 +175,37 @@ internal readonly unsafe struct Simd128<T> : ISimd<Vector128<T>, T>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<T> LoadBytes(byte* source)
+    {
+        if (Sse41.IsSupported && typeof(T) == typeof(float))
+        {
+            return Vector128.ConvertToSingle(Sse41.ConvertToVector128Int32(Vector128.CreateScalarUnsafe(*(uint*)source).AsByte())).As<float, T>();
+        }
+
+        if (Sse41.IsSupported && typeof(T) == typeof(double))
+        {
+            return Sse2.ConvertToVector128Double(Sse41.ConvertToVector128Int32(Vector128.CreateScalarUnsafe(*(ushort*)source).AsByte()))
+                .As<double, T>();
+        }
+
+        Vector128<T> block = default;
+        PartialMemory.Convert(source, (T*)&block, Vector128<T>.Count);
+        return block;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<T> BitsMultiplyLow(Vector128<T> a, Vector128<T> b)
+    {
+        if (Sse2.IsSupported)
+        {
+            return Sse2.Multiply(a.AsUInt32(), b.AsUInt32()).As<ulong, T>();
+        }
+
+        Vector128<ulong> half = Vector128.Create(0xffffffffUL);
+        return ((a.AsUInt64() & half) * (b.AsUInt64() & half)).As<ulong, T>();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<T> FirstLanes(int count) =>
         sizeof(T) == 4
             ? Vector128.LessThan(Vector128<int>.Indices, Vector128.Create(count)).As<int, T>()

@@ -175,6 +175,36 @@ internal readonly unsafe struct Simd256<T> : ISimd<Vector256<T>, T>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<T> LoadBytes(byte* source)
+    {
+        if (Avx2.IsSupported && typeof(T) == typeof(float))
+        {
+            return Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(source)).As<float, T>();
+        }
+
+        if (Avx2.IsSupported && typeof(T) == typeof(double))
+        {
+            return Avx.ConvertToVector256Double(Sse41.ConvertToVector128Int32(Vector128.CreateScalarUnsafe(*(uint*)source).AsByte())).As<double, T>();
+        }
+
+        Vector256<T> block = default;
+        PartialMemory.Convert(source, (T*)&block, Vector256<T>.Count);
+        return block;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<T> BitsMultiplyLow(Vector256<T> a, Vector256<T> b)
+    {
+        if (Avx2.IsSupported)
+        {
+            return Avx2.Multiply(a.AsUInt32(), b.AsUInt32()).As<ulong, T>();
+        }
+
+        Vector256<ulong> half = Vector256.Create(0xffffffffUL);
+        return ((a.AsUInt64() & half) * (b.AsUInt64() & half)).As<ulong, T>();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<T> FirstLanes(int count) =>
         sizeof(T) == 4
             ? Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(count)).As<int, T>()

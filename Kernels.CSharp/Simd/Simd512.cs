@@ -175,6 +175,38 @@ internal readonly unsafe struct Simd512<T> : ISimd<Vector512<T>, T>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> LoadBytes(byte* source)
+    {
+        if (Avx512F.IsSupported && typeof(T) == typeof(float))
+        {
+            return Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(Vector128.Load(source))).As<float, T>();
+        }
+
+        if (Avx512F.IsSupported && typeof(T) == typeof(double))
+        {
+            return Avx512F
+                .ConvertToVector512Double(Avx2.ConvertToVector256Int32(Vector128.CreateScalarUnsafe(*(ulong*)source).AsByte()))
+                .As<double, T>();
+        }
+
+        Vector512<T> block = default;
+        PartialMemory.Convert(source, (T*)&block, Vector512<T>.Count);
+        return block;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> BitsMultiplyLow(Vector512<T> a, Vector512<T> b)
+    {
+        if (Avx512F.IsSupported)
+        {
+            return Avx512F.Multiply(a.AsUInt32(), b.AsUInt32()).As<ulong, T>();
+        }
+
+        Vector512<ulong> half = Vector512.Create(0xffffffffUL);
+        return ((a.AsUInt64() & half) * (b.AsUInt64() & half)).As<ulong, T>();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<T> FirstLanes(int count) =>
         sizeof(T) == 4
             ? Vector512.LessThan(Vector512<int>.Indices, Vector512.Create(count)).As<int, T>()

@@ -14,22 +14,37 @@ internal struct SoftmaxJob
     public int Parts;
 }
 
-/// <summary>Softmax and its relatives, row by row; each row's sum has the order of <see cref="Lanes{S, V, T, C}"/>.</summary>
+/// <summary>Softmax and its relatives; each row's sum has the order of <see cref="Lanes{S, V, T, C}"/>.</summary>
+/// <remarks>
+/// Short rows are latency bound: maximum, exponentials, sum and division wait for each other. So up to <see cref="BlockRows"/> rows go
+/// through each of these steps before the next step, which changes no bit, for rows are independent.
+/// </remarks>
 internal static unsafe class SoftmaxLoop<S, V, T>
     where S : ISimd<V, T>
     where V : unmanaged
     where T : unmanaged
 {
+    private const int BlockRows = 16;
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Softmax(int part, nint context)
     {
         SoftmaxJob* job = (SoftmaxJob*)context;
+        T* largest = stackalloc T[BlockRows];
+        T* sums = stackalloc T[BlockRows];
+        V one = S.Const(1.0);
         (long from, long to) = Split.Range(job->Rows, part, job->Parts);
-        for (long row = from; row < to; row++)
+        for (long first = from; first < to; )
         {
-            T* y = (T*)job->Y + (row * job->Columns);
-            Exponentials((T*)job->X + (row * job->Columns), y, job->Columns, out T sum);
-            DivideAndScale(y, job->Columns, S.Broadcast(sum), S.Const(1.0));
+            int rows = RowsOfBlock(job, to - first);
+            T* y = (T*)job->Y + (first * job->Columns);
+            Exponentials((T*)job->X + (first * job->Columns), y, rows, job->Columns, largest, sums);
+            for (int row = 0; row < rows; row++)
+            {
+                DivideAndScale(y + (row * job->Columns), job->Columns, S.Broadcast(sums[row]), one);
+            }
+
+            first += rows;
         }
     }
 
@@ -37,19 +52,32 @@ internal static unsafe class SoftmaxLoop<S, V, T>
     public static void LogSoftmax(int part, nint context)
     {
         SoftmaxJob* job = (SoftmaxJob*)context;
-        T* exponentials = (T*)Workspace.Get(Workspace.Purpose.Row, job->Columns * sizeof(T));
+        T* exponentials = (T*)Workspace.Get(Workspace.Purpose.Row, BlockRows * job->Columns * sizeof(T));
+        T* largest = stackalloc T[BlockRows];
+        T* logs = stackalloc T[BlockRows];
         (long from, long to) = Split.Range(job->Rows, part, job->Parts);
-        for (long row = from; row < to; row++)
+        for (long first = from; first < to; )
         {
-            T* x = (T*)job->X + (row * job->Columns);
-            T* y = (T*)job->Y + (row * job->Columns);
-            V largest = S.Broadcast(Exponentials(x, exponentials, job->Columns, out T sum));
-            V log = VectorMath.Log<S, V, T>(S.Broadcast(sum));
-            for (long i = 0; i < job->Columns; i += S.Count)
+            int rows = RowsOfBlock(job, to - first);
+            T* x = (T*)job->X + (first * job->Columns);
+            T* y = (T*)job->Y + (first * job->Columns);
+            Exponentials(x, exponentials, rows, job->Columns, largest, logs);
+            Logarithms(logs);
+            for (int row = 0; row < rows; row++)
             {
-                int lanes = (int)Math.Min(S.Count, job->Columns - i);
-                S.StorePart(y + i, S.Sub(S.Sub(S.LoadPart(x + i, lanes, S.Zero), largest), log), lanes);
+                V shift = S.Broadcast(largest[row]);
+                V log = S.Broadcast(logs[row]);
+                for (long i = 0; i < job->Columns; i += S.Count)
+                {
+                    int lanes = (int)Math.Min(S.Count, job->Columns - i);
+                    S.StorePart(y + i, S.Sub(S.Sub(S.LoadPart(x + i, lanes, S.Zero), shift), log), lanes);
+                }
+
+                x += job->Columns;
+                y += job->Columns;
             }
+
+            first += rows;
         }
     }
 
@@ -57,15 +85,30 @@ internal static unsafe class SoftmaxLoop<S, V, T>
     public static void CrossEntropy(int part, nint context)
     {
         SoftmaxJob* job = (SoftmaxJob*)context;
-        T* exponentials = (T*)Workspace.Get(Workspace.Purpose.Row, job->Columns * sizeof(T));
+        T* exponentials = (T*)Workspace.Get(Workspace.Purpose.Row, BlockRows * job->Columns * sizeof(T));
+        T* largest = stackalloc T[BlockRows];
+        T* labelled = stackalloc T[BlockRows];
+        T* logs = stackalloc T[BlockRows];
+        int* labels = (int*)job->Labels;
         (long from, long to) = Split.Range(job->Rows, part, job->Parts);
-        for (long row = from; row < to; row++)
+        for (long first = from; first < to; )
         {
-            T* x = (T*)job->X + (row * job->Columns);
-            V largest = S.Broadcast(Exponentials(x, exponentials, job->Columns, out T sum));
-            V log = VectorMath.Log<S, V, T>(S.Broadcast(sum));
-            V label = S.Broadcast(x[((int*)job->Labels)[row]]);
-            S.StorePart((T*)job->Y + row, S.Sub(log, S.Sub(label, largest)), 1);
+            int rows = RowsOfBlock(job, to - first);
+            T* x = (T*)job->X + (first * job->Columns);
+            Exponentials(x, exponentials, rows, job->Columns, largest, logs);
+            Logarithms(logs);
+            for (int row = 0; row < rows; row++)
+            {
+                labelled[row] = x[(row * job->Columns) + labels[first + row]];
+            }
+
+            for (int row = 0; row < rows; row += S.Count)
+            {
+                V losses = S.Sub(S.Load(logs + row), S.Sub(S.Load(labelled + row), S.Load(largest + row)));
+                S.StorePart((T*)job->Y + first + row, losses, Math.Min(S.Count, rows - row));
+            }
+
+            first += rows;
         }
     }
 
@@ -73,40 +116,73 @@ internal static unsafe class SoftmaxLoop<S, V, T>
     public static void CrossEntropyGradient(int part, nint context)
     {
         SoftmaxJob* job = (SoftmaxJob*)context;
+        T* largest = stackalloc T[BlockRows];
+        T* sums = stackalloc T[BlockRows];
         (long from, long to) = Split.Range(job->Rows, part, job->Parts);
-        for (long row = from; row < to; row++)
+        for (long first = from; first < to; )
         {
-            T* y = (T*)job->Y + (row * job->Columns);
-            Exponentials((T*)job->X + (row * job->Columns), y, job->Columns, out T total);
-            V sum = S.Broadcast(total);
-            V weight = S.Broadcast(((T*)job->Weights)[row]);
-            T* labelled = y + ((int*)job->Labels)[row];
-            V probability = S.Div(S.Broadcast(*labelled), sum);
-            DivideAndScale(y, job->Columns, sum, weight);
-            S.StorePart(labelled, S.Mul(S.Sub(probability, S.Const(1.0)), weight), 1);
+            int rows = RowsOfBlock(job, to - first);
+            T* y = (T*)job->Y + (first * job->Columns);
+            Exponentials((T*)job->X + (first * job->Columns), y, rows, job->Columns, largest, sums);
+            for (int row = 0; row < rows; row++)
+            {
+                V sum = S.Broadcast(sums[row]);
+                V weight = S.Broadcast(((T*)job->Weights)[first + row]);
+                T* labelled = y + ((int*)job->Labels)[first + row];
+                V probability = S.Div(S.Broadcast(*labelled), sum);
+                DivideAndScale(y, job->Columns, sum, weight);
+                S.StorePart(labelled, S.Mul(S.Sub(probability, S.Const(1.0)), weight), 1);
+                y += job->Columns;
+            }
+
+            first += rows;
         }
     }
 
-    /// <summary>y = e^(x - max x) and its sum; returns the maximum. y may be x.</summary>
+    /// <summary>Few enough rows to stay in the first-level cache.</summary>
+    private static int RowsOfBlock(SoftmaxJob* job, long left) => (int)Math.Min(left, Math.Clamp(4096 / job->Columns, 1, BlockRows));
+
+    /// <summary>y = e^(x - max x) for each row, with the maxima and sums of the rows. y may be x.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static T Exponentials(T* x, T* y, long count, out T sum)
+    private static void Exponentials(T* x, T* y, int rows, long columns, T* largest, T* sums)
     {
-        T largest = Lanes<S, V, T, MaxCombiner>.Run(x, count);
-        V shift = S.Broadcast(largest);
-        long i = 0;
-        for (; i <= count - S.Count; i += S.Count)
+        for (int row = 0; row < rows; row++)
         {
-            S.Store(y + i, VectorMath.Exp<S, V, T>(S.Sub(S.Load(x + i), shift)));
+            largest[row] = Lanes<S, V, T, MaxCombiner>.Run(x + (row * columns), columns);
         }
 
-        if (i < count)
+        for (int row = 0; row < rows; row++)
         {
-            int lanes = (int)(count - i);
-            S.StorePart(y + i, VectorMath.Exp<S, V, T>(S.Sub(S.LoadPart(x + i, lanes, S.Zero), shift)), lanes);
+            V shift = S.Broadcast(largest[row]);
+            T* from = x + (row * columns);
+            T* to = y + (row * columns);
+            long i = 0;
+            for (; i <= columns - S.Count; i += S.Count)
+            {
+                S.Store(to + i, VectorMath.Exp<S, V, T>(S.Sub(S.Load(from + i), shift)));
+            }
+
+            if (i < columns)
+            {
+                int lanes = (int)(columns - i);
+                S.StorePart(to + i, VectorMath.Exp<S, V, T>(S.Sub(S.LoadPart(from + i, lanes, S.Zero), shift)), lanes);
+            }
         }
 
-        sum = Lanes<S, V, T, SumCombiner>.Run(y, count);
-        return largest;
+        for (int row = 0; row < rows; row++)
+        {
+            sums[row] = Lanes<S, V, T, SumCombiner>.Run(y + (row * columns), columns);
+        }
+    }
+
+    /// <summary>Logarithms of a block's sums in place; those beyond its rows do not matter.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Logarithms(T* sums)
+    {
+        for (int row = 0; row < BlockRows; row += S.Count)
+        {
+            S.Store(sums + row, VectorMath.Log<S, V, T>(S.Load(sums + row)));
+        }
     }
 
     /// <summary>y = y / divisor * factor.</summary>

@@ -17,6 +17,11 @@ internal static class Workspace
         Transposed,
         Partials,
         Row,
+        LaneImages,
+        LaneResults,
+        LaneSums,
+        WindowPlan,
+        WindowPartials,
         Count,
     }
 

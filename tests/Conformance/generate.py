@@ -1,7 +1,6 @@
 """Writes the numbers from PyTorch 1.13.1 that Hybrid's tests are held to.
 
     python3 generate.py            every operation, the trajectories and the initialisation facts, into data/
-    python3 generate.py --later    only the operations marked `later` (convolution, pooling), into data/
 
 Each operation is one row of OPERATIONS: our name, PyTorch's function, the OpInfo whose samples it borrows, how to read
 such a sample, and hand-written cases for the edges. An OpInfo sample is first brought into our normal form (inputs and
@@ -109,7 +108,6 @@ class Operation:
     take: Optional[Callable] = None  # OpInfo sample -> (inputs, arguments), or None to leave it out
     cases: Sequence = ()
     every: int = 1  # keep each n-th of the samples that `take` accepts
-    later: bool = False
 
 
 def plain(sample):
@@ -665,7 +663,7 @@ SELECTION = [
     ]),
 ]
 
-# -- windows, for later: batched samples only, every argument a list over the spatial axes
+# -- windows: batched samples only, every argument a list over the spatial axes
 
 
 def per_axis(value, rank, default):
@@ -678,7 +676,7 @@ def per_axis(value, rank, default):
 
 def convolved(rank):
     def take(sample):
-        if sample.input.dim() != rank + 2:
+        if sample.input.dim() != rank + 2 or sample.kwargs.get("groups", 1) != 1:
             return None
         weight, given = sample.args[0], dict(sample.kwargs)
         dilation = per_axis(given.get("dilation"), rank, [1] * rank)
@@ -690,35 +688,36 @@ def convolved(rank):
             pads = [[p, p] for p in per_axis(asked, rank, [0] * rank)]
         stride = per_axis(given.get("stride"), rank, [1] * rank)
         inputs = [t for t in (sample.input, *sample.args) if t is not None]
-        return inputs, {"stride": stride, "padding": pads, "dilation": dilation, "groups": given.get("groups", 1)}
+        return inputs, {"stride": stride, "padding": pads, "dilation": dilation}
 
     return take
 
 
 def convolve(function):
-    def apply(x, weight, *bias, stride, padding, dilation, groups):
+    def apply(x, weight, *bias, stride, padding, dilation):
         x = F.pad(x, [width for pair in reversed(padding) for width in pair])
-        return function(x, weight, *bias, stride=stride, dilation=dilation, groups=groups)
+        return function(x, weight, *bias, stride=stride, dilation=dilation)
 
     return apply
 
 
 def pooled(rank, **defaults):
-    """Pooling samples; `defaults` lists in PyTorch's order the options after kernel, stride and padding."""
+    """Pooling samples; `defaults` lists in PyTorch's order the options after kernel, stride and padding, of which only dilation is ours."""
 
     def take(sample):
         given = dict(zip(("kernel_size", "stride", "padding", *defaults), sample.args), **sample.kwargs)
         if sample.input.dim() != rank + 2 or given.pop("return_indices", False):
+            return None
+        if any(given.get(key, default) != default for key, default in defaults.items() if key != "dilation"):
             return None
         kernel = per_axis(given["kernel_size"], rank, [])
         arguments = {
             "kernel": kernel,
             "stride": per_axis(given.get("stride"), rank, kernel),
             "padding": per_axis(given.get("padding"), rank, [0] * rank),
-            **{key: given.get(key, default) for key, default in defaults.items()},
         }
-        if "dilation" in arguments:
-            arguments["dilation"] = per_axis(arguments["dilation"], rank, [1] * rank)
+        if "dilation" in defaults:
+            arguments["dilation"] = per_axis(given.get("dilation"), rank, [1] * rank)
         return [sample.input], arguments
 
     return take
@@ -732,22 +731,41 @@ AVERAGE = {"ceil_mode": False, "count_include_pad": True}
 LARGEST = {"dilation": 1, "ceil_mode": False}
 
 WINDOWS = [
-    Operation("conv1d", "torch.nn.functional.conv1d", convolve(F.conv1d), "nn.functional.conv1d", convolved(1), later=True),
-    Operation("conv2d", "torch.nn.functional.conv2d", convolve(F.conv2d), "nn.functional.conv2d", convolved(2), later=True),
+    Operation("conv1d", "torch.nn.functional.conv1d", convolve(F.conv1d), "nn.functional.conv1d", convolved(1), [
+        case("one channel", R(2, 1, 9), R(3, 1, 4), stride=[1], padding=[[0, 0]], dilation=[1]),
+        case("padding, stride and dilation, bias", R(3, 2, 11), R(4, 2, 3), R(4), stride=[2], padding=[[1, 3]], dilation=[2]),
+        case("as long as the signal", R(1, 2, 4), R(1, 2, 4), stride=[3], padding=[[0, 0]], dilation=[1]),
+    ]),
+    Operation("conv2d", "torch.nn.functional.conv2d", convolve(F.conv2d), "nn.functional.conv2d", convolved(2), [
+        case("one channel, bias", R(3, 1, 6, 5), R(2, 1, 3, 3), R(2), stride=[1, 1], padding=[[0, 0], [0, 0]], dilation=[1, 1]),
+        case("padded to the same size", R(2, 2, 5, 5), R(3, 2, 3, 3), stride=[1, 1], padding=[[1, 1], [1, 1]], dilation=[1, 1]),
+        case("stride leaves a rest", R(2, 2, 6, 7), R(2, 2, 2, 3), stride=[3, 2], padding=[[0, 0], [0, 0]], dilation=[1, 1]),
+        case("stride beyond the kernel", R(1, 2, 7, 8), R(2, 2, 1, 2), stride=[3, 4], padding=[[1, 0], [0, 2]], dilation=[1, 1]),
+        case("stride and dilation", R(2, 1, 9, 8), R(2, 1, 3, 2), stride=[2, 3], padding=[[1, 2], [0, 1]], dilation=[2, 3]),
+        case("one by one", R(2, 3, 3, 2), R(4, 3, 1, 1), stride=[1, 1], padding=[[0, 0], [0, 0]], dilation=[1, 1]),
+        case("more images than lanes", R(19, 1, 4, 4), R(2, 1, 2, 2), stride=[1, 1], padding=[[0, 0], [0, 0]], dilation=[1, 1]),
+    ]),
     Operation("max_pool1d", "torch.nn.functional.max_pool1d", pool(F.max_pool1d), "nn.functional.max_pool1d",
               pooled(1, **LARGEST), [
-        case("first of ties wins", T([[[1.0, 1.0, 2.0, 2.0]]]),
-             kernel=[2], stride=[1], padding=[0], dilation=[1], ceil_mode=False),
-    ], every=19, later=True),
+        case("first of ties wins", T([[[1.0, 1.0, 2.0, 2.0]]]), kernel=[2], stride=[1], padding=[0], dilation=[1]),
+        case("dilated", R(2, 2, 9), kernel=[3], stride=[1], padding=[1], dilation=[3]),
+    ], every=19),
     Operation("max_pool2d", "torch.nn.functional.max_pool2d", pool(F.max_pool2d), "nn.functional.max_pool2d",
               pooled(2, **LARGEST), [
         case("first of ties wins", T([[[[1.0, 2.0, 2.0], [2.0, 1.0, 2.0], [0.0, 0.0, 0.0]]]]),
-             kernel=[2, 2], stride=[1, 1], padding=[0, 0], dilation=[1, 1], ceil_mode=False),
-    ], every=19, later=True),
-    Operation("avg_pool1d", "torch.nn.functional.avg_pool1d", pool(F.avg_pool1d), "nn.functional.avg_pool1d",
-              pooled(1, **AVERAGE), later=True),
+             kernel=[2, 2], stride=[1, 1], padding=[0, 0], dilation=[1, 1]),
+        case("not a number", T([[[[1.0, NAN, 2.0], [2.0, 1.0, NAN], [-INF, 0.0, INF]]]]),
+             kernel=[2, 2], stride=[1, 1], padding=[0, 0], dilation=[1, 1]),
+        case("padding never wins", R(1, 2, 4, 4, low=-2.0, high=-1.0), kernel=[3, 3], stride=[2, 2], padding=[1, 1], dilation=[1, 1]),
+    ], every=19),
+    Operation("avg_pool1d", "torch.nn.functional.avg_pool1d", pool(F.avg_pool1d), "nn.functional.avg_pool1d", pooled(1, **AVERAGE)),
     Operation("avg_pool2d", "torch.nn.functional.avg_pool2d", pool(F.avg_pool2d), "nn.functional.avg_pool2d",
-              pooled(2, **AVERAGE, divisor_override=None), later=True),
+              pooled(2, **AVERAGE, divisor_override=None), [
+        case("halves", R(2, 3, 4, 6), kernel=[2, 2], stride=[2, 2], padding=[0, 0]),
+        case("overlapping and padded", R(2, 2, 5, 6), kernel=[3, 4], stride=[2, 1], padding=[1, 2]),
+        case("stride beyond the kernel", R(1, 2, 7, 7), kernel=[2, 1], stride=[3, 2], padding=[0, 0]),
+        case("whole images", R(3, 2, 3, 4), kernel=[3, 4], stride=[3, 4], padding=[0, 0]),
+    ]),
 ]
 
 OPERATIONS = ELEMENTWISE + REDUCTIONS + CONTRACTIONS + LOSSES + MOVES + SELECTION + WINDOWS
@@ -851,12 +869,10 @@ def write(path, header, **lists):
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="ascii", newline="\n")
 
 
-def write_operations(later):
+def write_operations():
     infos = opinfos()
     print(f"{'operation':18}{'cases':>6}{'OpInfo':>8}{'usable':>8}{'large':>7}{'bytes':>9}")
     for operation in OPERATIONS:
-        if operation.later != later:
-            continue
         cases, total, accepted, large = run_all(infos, operation)
         path = DATA / f"{operation.name}.json"
         header = {"operation": operation.name, "function": operation.torch, "torch": VERSION, "seed": SEED}
@@ -983,15 +999,13 @@ def write_initialisation():
 
 def main():
     parser = argparse.ArgumentParser(description="Writes PyTorch's numbers for Hybrid's conformance tests.")
-    parser.add_argument("--later", action="store_true", help="only the operations marked for later")
-    later = parser.parse_args().later
+    parser.parse_args()
     if not torch.__version__.startswith("1.13"):
         sys.exit(f"needs PyTorch 1.13.1, found {torch.__version__}")
     torch.set_num_threads(1)
-    write_operations(later)
-    if not later:
-        write_trajectories()
-        write_initialisation()
+    write_operations()
+    write_trajectories()
+    write_initialisation()
 
 
 if __name__ == "__main__":

@@ -157,6 +157,41 @@ let private slice (args: JsonElement) (x: Node) =
 
     y
 
+// A number for each spatial axis as height and width; a line has height 1.
+let private pair (line: int) (name: string) (args: JsonElement) =
+    match ints (args.GetProperty name) with
+    | [| width |] -> line, width
+    | pair -> pair[0], pair[1]
+
+let private convolution f (args: JsonElement) (x: Node[]) =
+    let top, bottom, left, right =
+        match [| for side in args.GetProperty("padding").EnumerateArray() -> ints side |] with
+        | [| width |] -> 0, 0, width[0], width[1]
+        | sides -> sides[0][0], sides[0][1], sides[1][0], sides[1][1]
+
+    let window =
+        Windows.windowOf (1, 1) (pair 1 "stride" args) (top, bottom, left, right) (pair 1 "dilation" args)
+
+    let y: Node = f window x[0] x[1]
+
+    if x.Length < 3 then
+        y
+    else
+        let bias =
+            Moves.reshape (Array.append [| x[2].Shape[0] |] (Array.create (y.Shape.Rank - 2) 1)) x[2]
+
+        Elementwise.add y bias
+
+let private pooling f (args: JsonElement) (x: Node[]) : Node =
+    let height, width = pair 0 "padding" args
+
+    let dilation =
+        match args.TryGetProperty "dilation" with
+        | true, _ -> pair 1 "dilation" args
+        | _ -> 1, 1
+
+    f (Windows.windowOf (pair 1 "kernel" args) (pair 1 "stride" args) (height, height, width, width) dilation) x[0]
+
 let private builders: IDictionary<string, JsonElement -> Node[] -> Node> =
     dict
         [
@@ -227,6 +262,13 @@ let private builders: IDictionary<string, JsonElement -> Node[] -> Node> =
             "linear", (fun _ x -> Ops.linear x[0] x[1] (if x.Length > 2 then x[2] else null))
             "gather", (fun args x -> Ops.gatherAlong (axis args) x[0] x[1])
             "one_hot", (fun args x -> Selection.oneHot (args.GetProperty("classes").GetInt32()) ElementType.Int32 x[0])
+
+            "conv1d", convolution Windows.conv1d
+            "conv2d", convolution Windows.conv2d
+            "max_pool1d", pooling Windows.maxPool1d
+            "max_pool2d", pooling Windows.maxPool2d
+            "avg_pool1d", pooling Windows.avgPool1d
+            "avg_pool2d", pooling Windows.avgPool2d
 
             "cat", (fun args x -> Moves.concat (axis args) x)
             "stack", (fun args x -> Ops.stack (axis args) x)
@@ -363,8 +405,8 @@ let everyCase =
 
 [<Fact>]
 let ``No case is lost`` () =
-    Assert.Equal(57, operations.Value.Count)
-    Assert.Equal(811, everyCase.Count)
+    Assert.Equal(63, operations.Value.Count)
+    Assert.Equal(870, everyCase.Count)
 
 [<Fact>]
 let ``Every skip names a case`` () =

@@ -106,6 +106,35 @@ let private label (labels: Table) limit row =
 
     v
 
+// ---- windows ----------------------------------------------------------------------------------------------------------
+
+/// For images [.., height, width] every meeting of a place of the window, a pixel, and an element of the window. Padding meets nothing.
+let private windowPlaces (n: Node) (image: int[]) =
+    let a = n.Attributes
+    let height, width = image[2], image[3]
+    let rows = (height + a[4] + a[5] - a[8] * (a[0] - 1) - 1) / a[2] + 1
+    let columns = (width + a[6] + a[7] - a[9] * (a[1] - 1) - 1) / a[3] + 1
+
+    [
+        for oh in 0 .. rows - 1 do
+            for ow in 0 .. columns - 1 do
+                for i in 0 .. a[0] - 1 do
+                    for j in 0 .. a[1] - 1 do
+                        let h, w = oh * a[2] - a[4] + i * a[8], ow * a[3] - a[6] + j * a[9]
+
+                        if h >= 0 && h < height && w >= 0 && w < width then
+                            (oh, ow), (h, w), (i, j)
+    ]
+
+/// Sums up what is said to go where.
+let private window (n: Node) (shape: Shape) (image: int[]) terms =
+    let y = tabulate (shape.ToArray()) (fun _ -> 0.0)
+
+    for target, term in terms y.Dims (windowPlaces n image) do
+        y.Data[target] <- y.Data[target] + term
+
+    y
+
 // ---- random numbers ---------------------------------------------------------------------------------------------------
 
 /// Philox4x32 with 10 rounds, as in Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011): four words for a counter.
@@ -364,6 +393,84 @@ let private rules: (string * (Node -> Table[] -> Table)) list =
             tabulate (Array.append x[0].Dims [| classes |]) (fun position ->
                 let row = Array.sub position 0 x[0].Dims.Length
                 truth (Array.last position = label x[0] classes (flat x[0].Dims row))))
+
+        // Windows.
+        "conv2d",
+        (fun n x ->
+            window n n.Shape x[0].Dims (fun y places ->
+                seq {
+                    for f in 0 .. x[1].Dims[0] - 1 do
+                        for c in 0 .. x[1].Dims[1] - 1 do
+                            for (oh, ow), (h, w), (i, j) in places do
+                                for image in 0 .. x[0].Dims[0] - 1 do
+                                    flat y [| image; f; oh; ow |], at x[0] [| image; c; h; w |] * at x[1] [| f; c; i; j |]
+                }))
+        "conv2dInput",
+        (fun n x ->
+            window n n.Shape (n.Shape.ToArray()) (fun y places ->
+                seq {
+                    for f in 0 .. x[1].Dims[0] - 1 do
+                        for c in 0 .. x[1].Dims[1] - 1 do
+                            for (oh, ow), (h, w), (i, j) in places do
+                                for image in 0 .. x[0].Dims[0] - 1 do
+                                    flat y [| image; c; h; w |], at x[0] [| image; f; oh; ow |] * at x[1] [| f; c; i; j |]
+                }))
+        "conv2dWeight",
+        (fun n x ->
+            window n n.Shape x[0].Dims (fun y places ->
+                seq {
+                    for f in 0 .. x[1].Dims[1] - 1 do
+                        for c in 0 .. x[0].Dims[1] - 1 do
+                            for (oh, ow), (h, w), (i, j) in places do
+                                for image in 0 .. x[0].Dims[0] - 1 do
+                                    flat y [| f; c; i; j |], at x[0] [| image; c; h; w |] * at x[1] [| image; f; oh; ow |]
+                }))
+        "maxPositions",
+        (fun n x ->
+            let places = windowPlaces n x[0].Dims |> Seq.groupBy (fun (o, _, _) -> o) |> dict
+
+            tabulate (n.Shape.ToArray()) (fun p ->
+                let under =
+                    [|
+                        for _, (h, w), _ in places[(p[2], p[3])] -> h * x[0].Dims[3] + w, at x[0] [| p[0]; p[1]; h; w |]
+                    |]
+
+                float (fst under[best (>) (Array.map snd under)])))
+        "takeAt",
+        (fun _ x ->
+            tabulate x[1].Dims (fun p ->
+                let position = int (at x[1] p)
+                let width = x[0].Dims[3]
+                at x[0] [| p[0]; p[1]; position / width; position % width |]))
+        "putAt",
+        (fun n x ->
+            let y = tabulate (n.Shape.ToArray()) (fun _ -> 0.0)
+            let width = y.Dims[3]
+
+            for p in positions x[0].Dims do
+                let position = int (at x[1] p)
+                let target = flat y.Dims [| p[0]; p[1]; position / width; position % width |]
+                y.Data[target] <- y.Data[target] + at x[0] p
+
+            y)
+        "avgPool2d",
+        (fun n x ->
+            window n n.Shape x[0].Dims (fun y places ->
+                seq {
+                    for (oh, ow), (h, w), _ in places do
+                        for image in 0 .. x[0].Dims[0] - 1 do
+                            for c in 0 .. x[0].Dims[1] - 1 do
+                                flat y [| image; c; oh; ow |], at x[0] [| image; c; h; w |] / float (n.Attributes[0] * n.Attributes[1])
+                }))
+        "avgPool2dInput",
+        (fun n x ->
+            window n n.Shape (n.Shape.ToArray()) (fun y places ->
+                seq {
+                    for (oh, ow), (h, w), _ in places do
+                        for image in 0 .. x[0].Dims[0] - 1 do
+                            for c in 0 .. x[0].Dims[1] - 1 do
+                                flat y [| image; c; h; w |], at x[0] [| image; c; oh; ow |] / float (n.Attributes[0] * n.Attributes[1])
+                }))
 
         // Normalisation.
         "softmax", (fun _ x -> rows softmax x[0])

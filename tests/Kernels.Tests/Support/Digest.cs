@@ -27,7 +27,12 @@ internal static class Digest
 
     private static IEnumerable<KernelJob> JobsOf<T>(WorkerPool pool)
         where T : unmanaged, IFloatingPointIeee754<T> =>
-        ElementwiseJobs<T>(pool).Concat(ReductionJobs<T>(pool)).Concat(SoftmaxJobs<T>(pool)).Concat(ProductJobs<T>(pool)).Concat(OtherJobs<T>(pool));
+        ElementwiseJobs<T>(pool)
+            .Concat(ReductionJobs<T>(pool))
+            .Concat(SoftmaxJobs<T>(pool))
+            .Concat(ProductJobs<T>(pool))
+            .Concat(WindowJobs<T>(pool))
+            .Concat(OtherJobs<T>(pool));
 
     private static IEnumerable<KernelJob> ElementwiseJobs<T>(WorkerPool pool)
         where T : unmanaged, IFloatingPointIeee754<T>
@@ -119,6 +124,35 @@ internal static class Digest
                 );
             }
         }
+    }
+
+    private static IEnumerable<KernelJob> WindowJobs<T>(WorkerPool pool)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        ElementType type = Values.TypeOf<T>();
+        ConvolutionShape[] shapes =
+        [
+            new(150, 3, 9, 8, 11, 3, 3, 7, 6, 1, 1, 0, 0, 1, 1),
+            new(37, 4, 9, 10, 9, 3, 2, 5, 4, 2, 3, 1, 1, 1, 1),
+            new(20, 2, 9, 9, 5, 3, 3, 9, 9, 1, 1, 2, 2, 2, 2),
+        ];
+        foreach (ConvolutionShape s in shapes)
+        {
+            Block<T> x = new(Values.Random<T>((long)s.Batch * s.Channels * s.Height * s.Width, 1));
+            Block<T> w = new(Values.Random<T>((long)s.Filters * s.Channels * s.KernelHeight * s.KernelWidth, 2));
+            Block<T> g = new(Values.Random<T>((long)s.Batch * s.Filters * s.OutHeight * s.OutWidth, 3));
+            string name = $"{s.Batch}x{s.Channels}";
+            yield return Job<T>($"convolution {name}", g.Count, y => Convolution.Forward(type, s, y, x.Pointer, w.Pointer, pool));
+            yield return Job<T>($"convolution input {name}", x.Count, y => Convolution.BackwardInput(type, s, y, g.Pointer, w.Pointer, pool));
+            yield return Job<T>($"convolution weight {name}", w.Count, y => Convolution.BackwardWeight(type, s, y, x.Pointer, g.Pointer, pool));
+        }
+
+        PoolingShape p = new(450, 9, 8, 5, 4, 3, 2, 2, 2, 1, 0, 1, 1);
+        Block<T> planes = new(Values.Random<T>(450 * 72, 1));
+        Block<T> pooled = new(Values.Random<T>(450 * 20, 2));
+        yield return Job<int>($"positions {type}", 450 * 20, y => Pooling.MaxPositions(type, p, y, planes.Pointer, pool));
+        yield return Job<T>("average", 450 * 20, y => Pooling.Average(type, p, y, planes.Pointer, pool));
+        yield return Job<T>("average backward", 450 * 72, y => Pooling.AverageBackward(type, p, y, pooled.Pointer, pool));
     }
 
     private static IEnumerable<KernelJob> OtherJobs<T>(WorkerPool pool)

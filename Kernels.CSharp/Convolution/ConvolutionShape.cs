@@ -1,0 +1,38 @@
+namespace Hybrid.Kernels;
+
+/// <summary>
+/// Sizes of a convolution of images [batch, channels, height, width] with weights [filters, channels, kernel height, kernel width] into
+/// [batch, filters, out height, out width]. Padding behind the image is what the result's size leaves.
+/// </summary>
+/// <param name="Batch">Number of images; may be 0.</param>
+/// <param name="Channels">Channels of an image.</param>
+/// <param name="Height">Rows of an image.</param>
+/// <param name="Width">Columns of an image.</param>
+/// <param name="Filters">Channels of the result.</param>
+/// <param name="KernelHeight">Rows of the window.</param>
+/// <param name="KernelWidth">Columns of the window.</param>
+/// <param name="OutHeight">Rows of the result.</param>
+/// <param name="OutWidth">Columns of the result.</param>
+/// <param name="StrideHeight">Rows from a place of the window to the next.</param>
+/// <param name="StrideWidth">Columns from a place of the window to the next.</param>
+/// <param name="PadTop">Rows of zeros above the image.</param>
+/// <param name="PadLeft">Columns of zeros left of the image.</param>
+/// <param name="DilationHeight">Rows from an element of the window to the next.</param>
+/// <param name="DilationWidth">Columns from an element of the window to the next.</param>
+public readonly record struct ConvolutionShape(
+    int Batch,
+    int Channels,
+    int Height,
+    int Width,
+    int Filters,
+    int KernelHeight,
+    int KernelWidth,
+    int OutHeight,
+    int OutWidth,
+    int StrideHeight,
+    int StrideWidth,
+    int PadTop,
+    int PadLeft,
+    int DilationHeight,
+    int DilationWidth
+);

@@ -1,0 +1,123 @@
+using System.Runtime.CompilerServices;
+
+namespace Hybrid.Kernels;
+
+/// <summary>
+/// One sweep of a window over a block: the sums over taps of a packed frame times weights, at a grid of places. Steps are in bytes.
+/// </summary>
+internal struct Correlation
+{
+    /// <summary>The first place in the frame.</summary>
+    public long Source;
+    public long SourceRowStep;
+    public long SourceStep;
+
+    /// <summary>The first place in the result.</summary>
+    public long Target;
+    public long TargetRowStep;
+    public long TargetStep;
+
+    /// <summary>From an output to the next.</summary>
+    public long TargetPlaneStep;
+
+    /// <summary>Rows and columns of places.</summary>
+    public int Rows;
+    public int Columns;
+    public int Outputs;
+    public int Taps;
+
+    /// <summary>Taps' distances from a place, in order.</summary>
+    public nint Offsets;
+
+    /// <summary>The weights of each tile of outputs, tap by tap.</summary>
+    public nint Weights;
+}
+
+/// <summary>Frames to pack, sweeps to run, and where the results go.</summary>
+internal unsafe struct CorrelationJob
+{
+    public Frame Frame;
+    public Correlation* Sweeps;
+    public int SweepCount;
+    public nint Result;
+
+    /// <summary>Elements of an image of the result.</summary>
+    public long ResultSize;
+    public int Blocks;
+    public int Parts;
+}
+
+/// <summary>Runs sweeps block by block.</summary>
+internal static unsafe class CorrelationBlocks<S, V, T>
+    where S : ISimd<V, T>
+    where V : unmanaged
+    where T : unmanaged
+{
+    /// <summary>Tiles that cover a number of outputs evenly.</summary>
+    public static int TilesOf(int outputs) => (outputs + WindowTiles<S, V, T>.Outputs - 1) / WindowTiles<S, V, T>.Outputs;
+
+    /// <summary>Where a tile's outputs begin.</summary>
+    public static int TileStart(int outputs, int tile, int tiles) => (int)((long)outputs * tile / tiles);
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Part(int part, nint context)
+    {
+        CorrelationJob* job = (CorrelationJob*)context;
+        (long from, long to) = Split.Range(job->Blocks, part, job->Parts);
+        long bytes = job->Frame.Size * LaneLayout<T>.Bytes;
+        nint source = Workspace.Get(Workspace.Purpose.LaneImages, bytes);
+        nint target = Workspace.Get(Workspace.Purpose.LaneResults, job->ResultSize * LaneLayout<T>.Bytes);
+        if (!job->Frame.IsPlain)
+        {
+            LaneLayout<T>.Clear(source, bytes);
+        }
+
+        for (long block = from; block < to; block++)
+        {
+            job->Frame.Pack<T>(block, source);
+            for (int i = 0; i < job->SweepCount; i++)
+            {
+                for (int lanes = 0; lanes < LaneLayout<T>.Bytes; lanes += sizeof(V))
+                {
+                    Sweep(job->Sweeps + i, source + lanes, target + lanes);
+                }
+            }
+
+            T* result = (T*)job->Result + (block * LaneLayout<T>.Lanes * job->ResultSize);
+            LaneLayout<T>.Unpack((T*)target, result, job->ResultSize, LaneLayout<T>.Images(job->Frame.Images, block), job->ResultSize);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Sweep(Correlation* sweep, nint source, nint target)
+    {
+        CorrelationTile call;
+        call.SourceStep = sweep->SourceStep;
+        call.TargetStep = sweep->TargetStep;
+        call.TargetPlaneStep = sweep->TargetPlaneStep;
+        call.Offsets = sweep->Offsets;
+        call.Taps = sweep->Taps;
+        int tiles = TilesOf(sweep->Outputs);
+        int runs = (sweep->Columns + WindowTiles<S, V, T>.Places - 1) / WindowTiles<S, V, T>.Places;
+        for (int row = 0; row < sweep->Rows; row++)
+        {
+            nint from = source + (nint)(sweep->Source + (row * sweep->SourceRowStep));
+            nint to = target + (nint)(sweep->Target + (row * sweep->TargetRowStep));
+            for (int tile = 0; tile < tiles; tile++)
+            {
+                int first = TileStart(sweep->Outputs, tile, tiles);
+                int outputs = TileStart(sweep->Outputs, tile + 1, tiles) - first;
+                call.Weights = sweep->Weights + (nint)((long)first * sweep->Taps * sizeof(T));
+                int column = 0;
+                for (int run = 1; run <= runs; run++)
+                {
+                    int end = (int)((long)sweep->Columns * run / runs);
+                    call.Source = from + (nint)(column * sweep->SourceStep);
+                    call.Target = to + (nint)((first * sweep->TargetPlaneStep) + (column * sweep->TargetStep));
+                    WindowTiles<S, V, T>.Correlation(outputs, end - column)(&call);
+                    column = end;
+                }
+            }
+        }
+    }
+}

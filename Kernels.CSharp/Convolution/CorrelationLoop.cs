@@ -1,0 +1,173 @@
+using System.Runtime.CompilerServices;
+
+namespace Hybrid.Kernels;
+
+/// <summary>One tile of a <see cref="Correlation"/>: some outputs at up to three neighbouring places. Steps are in bytes.</summary>
+internal struct CorrelationTile
+{
+    /// <summary>The first place in the packed source.</summary>
+    public nint Source;
+
+    /// <summary>From a place to the next.</summary>
+    public long SourceStep;
+
+    /// <summary>The first output at the first place.</summary>
+    public nint Target;
+    public long TargetStep;
+
+    /// <summary>From an output to the next.</summary>
+    public long TargetPlaneStep;
+
+    /// <summary>Where each tap's factor stands, from the place on.</summary>
+    public nint Offsets;
+
+    /// <summary>The outputs' weights, tap by tap.</summary>
+    public nint Weights;
+    public int Taps;
+}
+
+/// <summary>
+/// Sums of products over taps for <typeparamref name="R"/> outputs (1 to 8) at <typeparamref name="N"/> places (1 to 3), a register of
+/// images each. Every sum is one chain of fused multiply-adds over the taps in order, from zero on.
+/// </summary>
+internal static unsafe class CorrelationLoop<S, V, T, R, N>
+    where S : ISimd<V, T>
+    where V : unmanaged
+    where T : unmanaged
+    where R : ISize
+    where N : ISize
+{
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run(CorrelationTile* tile)
+    {
+        V c0a = S.Zero;
+        V c0b = S.Zero;
+        V c0c = S.Zero;
+        V c1a = S.Zero;
+        V c1b = S.Zero;
+        V c1c = S.Zero;
+        V c2a = S.Zero;
+        V c2b = S.Zero;
+        V c2c = S.Zero;
+        V c3a = S.Zero;
+        V c3b = S.Zero;
+        V c3c = S.Zero;
+        V c4a = S.Zero;
+        V c4b = S.Zero;
+        V c4c = S.Zero;
+        V c5a = S.Zero;
+        V c5b = S.Zero;
+        V c5c = S.Zero;
+        V c6a = S.Zero;
+        V c6b = S.Zero;
+        V c6c = S.Zero;
+        V c7a = S.Zero;
+        V c7b = S.Zero;
+        V c7c = S.Zero;
+        byte* xa = (byte*)tile->Source;
+        byte* xb = xa + tile->SourceStep;
+        byte* xc = xb + tile->SourceStep;
+        T* weights = (T*)tile->Weights;
+        long* offset = (long*)tile->Offsets;
+        long* end = offset + tile->Taps;
+        for (; offset < end; offset++)
+        {
+            long at = *offset;
+            V a = S.Load((T*)(xa + at));
+            V b = N.Value > 1 ? S.Load((T*)(xb + at)) : S.Zero;
+            V c = N.Value > 2 ? S.Load((T*)(xc + at)) : S.Zero;
+            V w = S.Broadcast(weights[0]);
+            c0a = S.Fma(a, w, c0a);
+            c0b = N.Value > 1 ? S.Fma(b, w, c0b) : c0b;
+            c0c = N.Value > 2 ? S.Fma(c, w, c0c) : c0c;
+
+            if (R.Value > 1)
+            {
+                w = S.Broadcast(weights[1]);
+                c1a = S.Fma(a, w, c1a);
+                c1b = N.Value > 1 ? S.Fma(b, w, c1b) : c1b;
+                c1c = N.Value > 2 ? S.Fma(c, w, c1c) : c1c;
+            }
+
+            if (R.Value > 2)
+            {
+                w = S.Broadcast(weights[2]);
+                c2a = S.Fma(a, w, c2a);
+                c2b = N.Value > 1 ? S.Fma(b, w, c2b) : c2b;
+                c2c = N.Value > 2 ? S.Fma(c, w, c2c) : c2c;
+            }
+
+            if (R.Value > 3)
+            {
+                w = S.Broadcast(weights[3]);
+                c3a = S.Fma(a, w, c3a);
+                c3b = N.Value > 1 ? S.Fma(b, w, c3b) : c3b;
+                c3c = N.Value > 2 ? S.Fma(c, w, c3c) : c3c;
+            }
+
+            if (R.Value > 4)
+            {
+                w = S.Broadcast(weights[4]);
+                c4a = S.Fma(a, w, c4a);
+                c4b = N.Value > 1 ? S.Fma(b, w, c4b) : c4b;
+                c4c = N.Value > 2 ? S.Fma(c, w, c4c) : c4c;
+            }
+
+            if (R.Value > 5)
+            {
+                w = S.Broadcast(weights[5]);
+                c5a = S.Fma(a, w, c5a);
+                c5b = N.Value > 1 ? S.Fma(b, w, c5b) : c5b;
+                c5c = N.Value > 2 ? S.Fma(c, w, c5c) : c5c;
+            }
+
+            if (R.Value > 6)
+            {
+                w = S.Broadcast(weights[6]);
+                c6a = S.Fma(a, w, c6a);
+                c6b = N.Value > 1 ? S.Fma(b, w, c6b) : c6b;
+                c6c = N.Value > 2 ? S.Fma(c, w, c6c) : c6c;
+            }
+
+            if (R.Value > 7)
+            {
+                w = S.Broadcast(weights[7]);
+                c7a = S.Fma(a, w, c7a);
+                c7b = N.Value > 1 ? S.Fma(b, w, c7b) : c7b;
+                c7c = N.Value > 2 ? S.Fma(c, w, c7c) : c7c;
+            }
+
+            weights += R.Value;
+        }
+
+        Store(tile, 0, c0a, c0b, c0c);
+        Store(tile, 1, c1a, c1b, c1c);
+        Store(tile, 2, c2a, c2b, c2c);
+        Store(tile, 3, c3a, c3b, c3c);
+        Store(tile, 4, c4a, c4b, c4c);
+        Store(tile, 5, c5a, c5b, c5c);
+        Store(tile, 6, c6a, c6b, c6c);
+        Store(tile, 7, c7a, c7b, c7c);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(CorrelationTile* tile, int row, V a, V b, V c)
+    {
+        if (row >= R.Value)
+        {
+            return;
+        }
+
+        byte* target = (byte*)tile->Target + (row * tile->TargetPlaneStep);
+        S.Store((T*)target, a);
+        if (N.Value > 1)
+        {
+            S.Store((T*)(target + tile->TargetStep), b);
+        }
+
+        if (N.Value > 2)
+        {
+            S.Store((T*)(target + (2 * tile->TargetStep)), c);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+namespace Hybrid.Kernels;
+
+/// <summary>
+/// What is cut out of each of some images [images, planes, height, width]: the rows and columns that windows reach, zeros where they reach
+/// beyond the image. A block of images is laid out as [planes, rows, columns, lanes].
+/// </summary>
+internal unsafe struct Frame
+{
+    public nint Source;
+    public long Images;
+    public int Planes;
+    public int Height;
+    public int Width;
+
+    /// <summary>The image's row that is the frame's first; negative where there are zeros above the image.</summary>
+    public int Top;
+    public int Left;
+    public int Rows;
+    public int Columns;
+
+    /// <summary>Elements of an image.</summary>
+    public readonly long ImageSize => (long)Planes * Height * Width;
+
+    /// <summary>Places in the frame.</summary>
+    public readonly long Size => (long)Planes * Rows * Columns;
+
+    /// <summary>The whole of each image and nothing else.</summary>
+    public readonly bool IsPlain => Top == 0 && Left == 0 && Rows == Height && Columns == Width;
+
+    /// <summary>Whole images as a frame.</summary>
+    public static Frame Plain(nint source, int images, int planes, int height, int width) =>
+        new()
+        {
+            Source = source,
+            Images = images,
+            Planes = planes,
+            Height = height,
+            Width = width,
+            Rows = height,
+            Columns = width,
+        };
+
+    /// <summary>Lays out a block. The border must hold zeros already; it is not touched.</summary>
+    public readonly void Pack<T>(long block, nint target)
+        where T : unmanaged
+    {
+        int images = LaneLayout<T>.Images(Images, block);
+        T* source = (T*)Source + (block * LaneLayout<T>.Lanes * ImageSize);
+        T* into = (T*)target;
+        if (IsPlain)
+        {
+            LaneLayout<T>.Pack(source, ImageSize, images, into, Size);
+            return;
+        }
+
+        int firstRow = Math.Max(0, -Top);
+        int lastRow = Math.Min(Rows, Height - Top);
+        int firstColumn = Math.Max(0, -Left);
+        int columns = Math.Min(Columns, Width - Left) - firstColumn;
+        for (int plane = 0; plane < Planes; plane++)
+        {
+            for (int row = firstRow; row < lastRow && columns > 0; row++)
+            {
+                T* from = source + (((long)plane * Height) + Top + row) * Width + Left + firstColumn;
+                T* to = into + (((((long)plane * Rows) + row) * Columns) + firstColumn) * LaneLayout<T>.Lanes;
+                LaneLayout<T>.Pack(from, ImageSize, images, to, columns);
+            }
+        }
+    }
+}

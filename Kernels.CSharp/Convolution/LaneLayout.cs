@@ -1,0 +1,167 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
+
+namespace Hybrid.Kernels;
+
+/// <summary>
+/// A block of images (or planes) side by side: [positions][lanes], one image in each lane, 64 bytes for a position whatever the registers'
+/// width. Registers are then full for images of any size.
+/// </summary>
+internal static unsafe class LaneLayout<T>
+    where T : unmanaged
+{
+    /// <summary>Bytes of a position.</summary>
+    public const int Bytes = 64;
+
+    /// <summary>Elements of a 128-bit register, and so the side of the squares that are transposed in registers.</summary>
+    private static int Side => 16 / sizeof(T);
+
+    /// <summary>Images of a block.</summary>
+    public static int Lanes => Bytes / sizeof(T);
+
+    /// <summary>The number of blocks for a number of images.</summary>
+    public static int Blocks(long images) => (int)((images + Lanes - 1) / Lanes);
+
+    /// <summary>The number of images in a block.</summary>
+    public static int Images(long images, long block) => (int)Math.Min(Lanes, images - (block * Lanes));
+
+    /// <summary>target[i, lane] = source[lane * step + i] for a run of positions; zeros in lanes without an image.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Pack(T* source, long step, int images, T* target, long count)
+    {
+        int whole = count >= Side ? images & -Side : 0;
+        for (long i = 0; whole > 0 && i < count; i += Side)
+        {
+            // The last square overlaps the one before it.
+            long at = Math.Min(i, count - Side);
+            for (int lane = 0; lane < whole; lane += Side)
+            {
+                Square(source + (lane * step) + at, step, target + (at * Lanes) + lane, Lanes);
+            }
+        }
+
+        for (int lane = whole; lane < Lanes; lane++)
+        {
+            for (long i = 0; i < count; i++)
+            {
+                target[(i * Lanes) + lane] = lane < images ? source[(lane * step) + i] : default;
+            }
+        }
+    }
+
+    /// <summary>target[lane * step + i] = source[i, lane] for a run of positions and the lanes that have an image.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Unpack(T* source, T* target, long step, int images, long count)
+    {
+        int whole = count >= Side ? images & -Side : 0;
+        long i = 0;
+        for (; i <= count - Lanes; i += Lanes)
+        {
+            // A whole cache line of each image at a time.
+            for (int lane = 0; lane < whole; lane += Side)
+            {
+                for (long at = i; at < i + Lanes; at += Side)
+                {
+                    Square(source + (at * Lanes) + lane, Lanes, target + (lane * step) + at, step);
+                }
+            }
+        }
+
+        for (; whole > 0 && i < count; i += Side)
+        {
+            long at = Math.Min(i, count - Side);
+            for (int lane = 0; lane < whole; lane += Side)
+            {
+                Square(source + (at * Lanes) + lane, Lanes, target + (lane * step) + at, step);
+            }
+        }
+
+        for (int lane = whole; lane < images; lane++)
+        {
+            for (i = 0; i < count; i++)
+            {
+                target[(lane * step) + i] = source[(i * Lanes) + lane];
+            }
+        }
+    }
+
+    /// <summary>
+    /// The sum of the lanes of each position: lane i and lane i + half, down to one. Its order is part of what a weight gradient promises.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void SumLanes(T* source, T* target, long count)
+    {
+        for (long i = 0; i < count; i++)
+        {
+            Vector128<T>* v = (Vector128<T>*)(source + (i * Lanes));
+            Vector128<T> sum = (v[0] + v[2]) + (v[1] + v[3]);
+            if (typeof(T) == typeof(float))
+            {
+                Vector128<float> s = sum.AsSingle();
+                ((float*)target)[i] = (s[0] + s[2]) + (s[1] + s[3]);
+            }
+            else
+            {
+                Vector128<double> s = sum.AsDouble();
+                ((double*)target)[i] = s[0] + s[1];
+            }
+        }
+    }
+
+    /// <summary>Zeros, of any number.</summary>
+    public static void Clear(nint target, long bytes) => NativeMemory.Clear((void*)target, (nuint)bytes);
+
+    /// <summary>Transposes one square.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Square(T* source, long sourceStep, T* target, long targetStep)
+    {
+        if (sizeof(T) == 8)
+        {
+            Vector128<double> first = Vector128.Load((double*)source);
+            Vector128<double> second = Vector128.Load((double*)(source + sourceStep));
+            Vector128.Store(Low(first, second), (double*)target);
+            Vector128.Store(High(first, second), (double*)(target + targetStep));
+            return;
+        }
+
+        Vector128<float> a = Vector128.Load((float*)source);
+        Vector128<float> b = Vector128.Load((float*)(source + sourceStep));
+        Vector128<float> c = Vector128.Load((float*)(source + (2 * sourceStep)));
+        Vector128<float> d = Vector128.Load((float*)(source + (3 * sourceStep)));
+        Vector128<double> abLow = Low(a, b).AsDouble();
+        Vector128<double> abHigh = High(a, b).AsDouble();
+        Vector128<double> cdLow = Low(c, d).AsDouble();
+        Vector128<double> cdHigh = High(c, d).AsDouble();
+        Vector128.Store(Low(abLow, cdLow).AsSingle(), (float*)target);
+        Vector128.Store(High(abLow, cdLow).AsSingle(), (float*)(target + targetStep));
+        Vector128.Store(Low(abHigh, cdHigh).AsSingle(), (float*)(target + (2 * targetStep)));
+        Vector128.Store(High(abHigh, cdHigh).AsSingle(), (float*)(target + (3 * targetStep)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Low(Vector128<float> a, Vector128<float> b) =>
+        Sse.IsSupported ? Sse.UnpackLow(a, b)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a, b)
+        : Vector128.Create(a[0], b[0], a[1], b[1]);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> High(Vector128<float> a, Vector128<float> b) =>
+        Sse.IsSupported ? Sse.UnpackHigh(a, b)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b)
+        : Vector128.Create(a[2], b[2], a[3], b[3]);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<double> Low(Vector128<double> a, Vector128<double> b) =>
+        Sse2.IsSupported ? Sse2.UnpackLow(a, b)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a, b)
+        : Vector128.Create(a[0], b[0]);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<double> High(Vector128<double> a, Vector128<double> b) =>
+        Sse2.IsSupported ? Sse2.UnpackHigh(a, b)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b)
+        : Vector128.Create(a[1], b[1]);
+}

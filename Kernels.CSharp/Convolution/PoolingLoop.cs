@@ -1,0 +1,230 @@
+using System.Runtime.CompilerServices;
+
+namespace Hybrid.Kernels;
+
+/// <summary>Sizes and addresses of a pooling kernel.</summary>
+internal struct PoolingJob
+{
+    public PoolingShape Shape;
+    public nint Y;
+    public nint X;
+    public int Blocks;
+    public int Parts;
+}
+
+/// <summary>Pooling of a block of planes at a time, a lane for each.</summary>
+internal static unsafe class PoolingLoop<S, V, T>
+    where S : ISimd<V, T>
+    where V : unmanaged
+    where T : unmanaged
+{
+    private static int Lanes => LaneLayout<T>.Lanes;
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void MaxPositions(int part, nint context)
+    {
+        PoolingJob* job = (PoolingJob*)context;
+        PoolingShape shape = job->Shape;
+        (long from, long to) = Split.Range(job->Blocks, part, job->Parts);
+        Scratch(shape, out T* source, out T* target);
+        long size = (long)shape.Height * shape.Width;
+        long count = (long)shape.OutHeight * shape.OutWidth;
+        for (long block = from; block < to; block++)
+        {
+            int planes = LaneLayout<T>.Images(shape.Planes, block);
+            LaneLayout<T>.Pack((T*)job->X + (block * Lanes * size), size, planes, source, size);
+            for (int lane = 0; lane < Lanes; lane += S.Count)
+            {
+                Largest(shape, source + lane, target + lane);
+            }
+
+            int* y = (int*)job->Y + (block * Lanes * count);
+            if (sizeof(T) == sizeof(int))
+            {
+                LaneLayout<int>.Unpack((int*)target, y, count, planes, count);
+                continue;
+            }
+
+            for (int lane = 0; lane < planes; lane++)
+            {
+                for (long i = 0; i < count; i++)
+                {
+                    y[(lane * count) + i] = (int)((long*)target)[(i * Lanes) + lane];
+                }
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Average(int part, nint context)
+    {
+        PoolingJob* job = (PoolingJob*)context;
+        PoolingShape shape = job->Shape;
+        (long from, long to) = Split.Range(job->Blocks, part, job->Parts);
+        Scratch(shape, out T* source, out T* target);
+        long size = (long)shape.Height * shape.Width;
+        long count = (long)shape.OutHeight * shape.OutWidth;
+        for (long block = from; block < to; block++)
+        {
+            int planes = LaneLayout<T>.Images(shape.Planes, block);
+            LaneLayout<T>.Pack((T*)job->X + (block * Lanes * size), size, planes, source, size);
+            for (int lane = 0; lane < Lanes; lane += S.Count)
+            {
+                Means(shape, source + lane, target + lane);
+            }
+
+            LaneLayout<T>.Unpack(target, (T*)job->Y + (block * Lanes * count), count, planes, count);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void AverageBackward(int part, nint context)
+    {
+        PoolingJob* job = (PoolingJob*)context;
+        PoolingShape shape = job->Shape;
+        (long from, long to) = Split.Range(job->Blocks, part, job->Parts);
+        Scratch(shape, out T* target, out T* source);
+        long size = (long)shape.Height * shape.Width;
+        long count = (long)shape.OutHeight * shape.OutWidth;
+        for (long block = from; block < to; block++)
+        {
+            int planes = LaneLayout<T>.Images(shape.Planes, block);
+            LaneLayout<T>.Pack((T*)job->X + (block * Lanes * count), count, planes, source, count);
+            LaneLayout<T>.Clear((nint)target, size * LaneLayout<T>.Bytes);
+            for (int lane = 0; lane < Lanes; lane += S.Count)
+            {
+                Spread(shape, source + lane, target + lane);
+            }
+
+            LaneLayout<T>.Unpack(target, (T*)job->Y + (block * Lanes * size), size, planes, size);
+        }
+    }
+
+    /// <summary>A block of planes, and one of results.</summary>
+    private static void Scratch(PoolingShape shape, out T* planes, out T* results)
+    {
+        planes = (T*)Workspace.Get(Workspace.Purpose.LaneImages, (long)shape.Height * shape.Width * LaneLayout<T>.Bytes);
+        results = (T*)Workspace.Get(Workspace.Purpose.LaneResults, (long)shape.OutHeight * shape.OutWidth * LaneLayout<T>.Bytes);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Largest(PoolingShape s, T* source, T* target)
+    {
+        for (int row = 0; row < s.OutHeight; row++)
+        {
+            Span rows = new(row, s.StrideHeight, s.PadTop, s.DilationHeight, s.KernelHeight, s.Height);
+            for (int column = 0; column < s.OutWidth; column++)
+            {
+                Span columns = new(column, s.StrideWidth, s.PadLeft, s.DilationWidth, s.KernelWidth, s.Width);
+                long first = ((long)rows.First * s.Width) + columns.First;
+                V best = S.Zero;
+                V position = S.ConstBits(0);
+                if (rows.Count > 0 && columns.Count > 0)
+                {
+                    best = S.Load(source + (first * Lanes));
+                    position = S.ConstBits(first);
+                }
+
+                for (int i = 0; i < rows.Count; i++)
+                {
+                    long at = first + ((long)i * s.DilationHeight * s.Width);
+                    for (int j = 0; j < columns.Count; j++)
+                    {
+                        V x = S.Load(source + (at * Lanes));
+                        V wins = S.Or(S.Less(best, x), S.AndNot(S.Equal(best, best), S.Equal(x, x)));
+                        best = S.Select(wins, x, best);
+                        position = S.Select(wins, S.ConstBits(at), position);
+                        at += s.DilationWidth;
+                    }
+                }
+
+                S.Store(target, position);
+                target += Lanes;
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Means(PoolingShape s, T* source, T* target)
+    {
+        V size = S.Const((double)s.KernelHeight * s.KernelWidth);
+        for (int row = 0; row < s.OutHeight; row++)
+        {
+            Span rows = new(row, s.StrideHeight, s.PadTop, s.DilationHeight, s.KernelHeight, s.Height);
+            for (int column = 0; column < s.OutWidth; column++)
+            {
+                Span columns = new(column, s.StrideWidth, s.PadLeft, s.DilationWidth, s.KernelWidth, s.Width);
+                V sum = S.Zero;
+                for (int i = 0; i < rows.Count; i++)
+                {
+                    long at = ((rows.First + ((long)i * s.DilationHeight)) * s.Width) + columns.First;
+                    for (int j = 0; j < columns.Count; j++)
+                    {
+                        sum = S.Add(sum, S.Load(source + (at * Lanes)));
+                        at += s.DilationWidth;
+                    }
+                }
+
+                S.Store(target, S.Div(sum, size));
+                target += Lanes;
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Spread(PoolingShape s, T* source, T* target)
+    {
+        for (int row = 0; row < s.OutHeight; row++)
+        {
+            Span rows = new(row, s.StrideHeight, s.PadTop, s.DilationHeight, s.KernelHeight, s.Height);
+            for (int column = 0; column < s.OutWidth; column++)
+            {
+                Span columns = new(column, s.StrideWidth, s.PadLeft, s.DilationWidth, s.KernelWidth, s.Width);
+                V g = S.Load(source);
+                source += Lanes;
+                for (int i = 0; i < rows.Count; i++)
+                {
+                    long at = ((rows.First + ((long)i * s.DilationHeight)) * s.Width) + columns.First;
+                    for (int j = 0; j < columns.Count; j++)
+                    {
+                        S.Store(target + (at * Lanes), S.Add(S.Load(target + (at * Lanes)), g));
+                        at += s.DilationWidth;
+                    }
+                }
+            }
+        }
+
+        V size = S.Const((double)s.KernelHeight * s.KernelWidth);
+        for (long i = 0; i < (long)s.Height * s.Width; i++)
+        {
+            S.Store(target + (i * Lanes), S.Div(S.Load(target + (i * Lanes)), size));
+        }
+    }
+
+    /// <summary>The elements along one axis that a window covers at a place, without padding.</summary>
+    private readonly struct Span
+    {
+        public readonly int First;
+        public readonly int Count;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Span(int place, int stride, int padding, int dilation, int kernel, int length)
+        {
+            int start = (place * stride) - padding;
+            int end = start + ((kernel - 1) * dilation);
+            First = start;
+            Count = kernel;
+            if (start < 0)
+            {
+                int skipped = (dilation - 1 - start) / dilation;
+                First += skipped * dilation;
+                Count -= skipped;
+            }
+
+            if (end >= length)
+            {
+                Count -= (end - length + dilation) / dilation;
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+using System.Runtime.CompilerServices;
+
+namespace Hybrid.Kernels;
+
+/// <summary>Images and gradients to pack, and where the sums of each group of blocks go. Steps are in bytes.</summary>
+internal unsafe struct WeightJob
+{
+    /// <summary>Blocks of images whose sums run on in the same lanes. Part of the order of summation.</summary>
+    public const int GroupBlocks = 2;
+
+    public Frame Images;
+    public Frame Gradients;
+
+    /// <summary>Taps' distances from a place, in the order of the weights.</summary>
+    public long* Offsets;
+    public int Taps;
+    public long SourceStep;
+    public long SourceRowStep;
+
+    /// <summary>[groups, filters, taps].</summary>
+    public nint Partials;
+    public int Blocks;
+    public int Groups;
+    public int Parts;
+}
+
+/// <summary>Runs a weight gradient group by group.</summary>
+internal static unsafe class WeightGradient<S, V, T>
+    where S : ISimd<V, T>
+    where V : unmanaged
+    where T : unmanaged
+{
+    /// <summary>Bytes of gradient that a tile reads again for each run of taps: they stay in the first-level cache.</summary>
+    private const int ChunkBytes = 24 * 1024;
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Part(int part, nint context)
+    {
+        WeightJob* job = (WeightJob*)context;
+        (long from, long to) = Split.Range(job->Groups, part, job->Parts);
+        long count = (long)job->Gradients.Planes * job->Taps;
+        long imageBytes = job->Images.Size * LaneLayout<T>.Bytes;
+        nint images = Workspace.Get(Workspace.Purpose.LaneImages, imageBytes);
+        nint gradients = Workspace.Get(Workspace.Purpose.LaneResults, job->Gradients.Size * LaneLayout<T>.Bytes);
+        nint sums = Workspace.Get(Workspace.Purpose.LaneSums, count * LaneLayout<T>.Bytes);
+        if (!job->Images.IsPlain)
+        {
+            LaneLayout<T>.Clear(images, imageBytes);
+        }
+
+        for (long group = from; group < to; group++)
+        {
+            LaneLayout<T>.Clear(sums, count * LaneLayout<T>.Bytes);
+            long end = Math.Min((group + 1) * WeightJob.GroupBlocks, job->Blocks);
+            for (long block = group * WeightJob.GroupBlocks; block < end; block++)
+            {
+                job->Images.Pack<T>(block, images);
+                job->Gradients.Pack<T>(block, gradients);
+                for (int lanes = 0; lanes < LaneLayout<T>.Bytes; lanes += sizeof(V))
+                {
+                    Block(job, images + lanes, gradients + lanes, sums + lanes);
+                }
+            }
+
+            LaneLayout<T>.SumLanes((T*)sums, (T*)job->Partials + (group * count), count);
+        }
+    }
+
+    /// <summary>result[i] = the partial sums of i, group by group.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Combine(T* partials, long groups, T* result, long count)
+    {
+        for (long i = 0; i < count; i += S.Count)
+        {
+            int lanes = (int)Math.Min(S.Count, count - i);
+            V sum = S.LoadPart(partials + i, lanes, S.Zero);
+            for (long group = 1; group < groups; group++)
+            {
+                sum = S.Add(sum, S.LoadPart(partials + (group * count) + i, lanes, S.Zero));
+            }
+
+            S.StorePart(result + i, sum, lanes);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Block(WeightJob* job, nint images, nint gradients, nint sums)
+    {
+        int filters = job->Gradients.Planes;
+        int rows = job->Gradients.Rows;
+        int columns = job->Gradients.Columns;
+        WeightTile call;
+        call.GradientPlaneStep = (long)rows * columns * LaneLayout<T>.Bytes;
+        call.GradientStep = LaneLayout<T>.Bytes;
+        call.SourceStep = job->SourceStep;
+        call.SourceRowStep = job->SourceRowStep;
+        call.Columns = columns;
+        call.SumsRowStep = (long)job->Taps * LaneLayout<T>.Bytes;
+        call.SumsStep = LaneLayout<T>.Bytes;
+        int tiles = (filters + WindowTiles<S, V, T>.Filters - 1) / WindowTiles<S, V, T>.Filters;
+        int runs = (job->Taps + WindowTiles<S, V, T>.Taps - 1) / WindowTiles<S, V, T>.Taps;
+        int chunk = Math.Max(1, ChunkBytes / (WindowTiles<S, V, T>.Filters * columns * LaneLayout<T>.Bytes));
+        for (int row = 0; row < rows; row += chunk)
+        {
+            call.Rows = Math.Min(chunk, rows - row);
+            call.Source = images + (nint)(row * job->SourceRowStep);
+            for (int tile = 0; tile < tiles; tile++)
+            {
+                int first = (int)((long)filters * tile / tiles);
+                int height = (int)((long)filters * (tile + 1) / tiles) - first;
+                call.Gradients = gradients + (nint)((first * call.GradientPlaneStep) + ((long)row * columns * LaneLayout<T>.Bytes));
+                int tap = 0;
+                for (int run = 1; run <= runs; run++)
+                {
+                    int end = (int)((long)job->Taps * run / runs);
+                    call.Offsets = job->Offsets + tap;
+                    call.Sums = sums + (nint)((first * call.SumsRowStep) + (tap * call.SumsStep));
+                    WindowTiles<S, V, T>.Weight(height, end - tap)(&call);
+                    tap = end;
+                }
+            }
+        }
+    }
+}
