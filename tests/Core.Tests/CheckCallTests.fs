@@ -263,6 +263,20 @@ let ``R17: ties of a maximum are kinks`` () =
         Assert.Equal(Verdict.Kink, (rowOf call "input").Verdict)
 
 [<Fact>]
+let ``R17: ties under a window of max pooling are kinks`` () =
+    let window = Windows.windowOf (2, 2) (2, 2) (0, 0, 0, 0) (1, 1)
+
+    let pool (x: Tensor) =
+        Tensor.Of(Windows.maxPool2d window x.Node)
+
+    let check (data: float[]) =
+        let x = Tensor.From<float>(data, 1, 1, 2, 4)
+        rowOf (Call.Enter("pool", [| x |], [||], Func<Call, Tensor[], Tensor[]>(fun _ x -> [| pool x[0] |]), null)) "input"
+
+    Assert.Equal(Verdict.Kink, (check [| 1.0; 3.0; 5.0; 6.0; 3.0; 2.0; 7.0; 8.0 |]).Verdict)
+    Assert.Equal(Verdict.Agree, (check [| 1.0; 3.0; 5.0; 6.0; 4.0; 2.0; 7.0; 8.0 |]).Verdict)
+
+[<Fact>]
 let ``Dead zeros are no kinks`` () =
     // Padded zeros stay at the kink of relu whatever the input does.
     let call =
