@@ -173,6 +173,8 @@ type internal CallRows(subject: Subject, state: State, options: CheckOptions) =
 
         if paths.Fault <> "" then
             finish Verdict.Error paths.Fault
+        elif state.Cotangents |> Array.forall isNull then
+            finish Verdict.NotChecked "no result that a gradient could come from"
         elif not (Values.isFloat t.Original.DType) then
             finish Verdict.NotChecked $"{Value.NameOf t.Original.DType} numbers have no derivative"
         elif isDetached t.Original then

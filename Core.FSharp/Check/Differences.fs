@@ -72,6 +72,7 @@ type internal Differences(outputs: Node[], cotangents: Node[]) =
     let rounding = (ErrorBounds.ofNodes ErrorBounds.unit64 [| total |]).[0]
     let switches = Switches.ofNodes [| total |]
     let runner = Runner(Array.concat [ [| total; rounding; magnitude |]; switches ])
+    let linear = Dictionary<Node, bool>(HashIdentity.Reference)
     let number (v: Value) = v.ToDoubles()[0]
     let start = runner.Run []
 
@@ -104,7 +105,13 @@ type internal Differences(outputs: Node[], cotangents: Node[]) =
     member _.Step(linear: bool) = if linear then 1.0 else step0
 
     /// Whether F is linear in a leaf.
-    member _.IsLinear(leaf: Node) = Switches.isLinear total leaf
+    member _.IsLinear(leaf: Node) =
+        match linear.TryGetValue leaf with
+        | true, known -> known
+        | _ ->
+            let found = Switches.isLinear total leaf
+            linear[leaf] <- found
+            found
 
     /// The difference along a direction: the pairs of position and component that are not zero.
     member private this.Along(leaf: Node, x: float[], direction: (int * float)[], linear: bool) =

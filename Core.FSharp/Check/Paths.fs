@@ -95,7 +95,7 @@ type internal Paths(subject: Subject, state: State) =
 
     // Empty for no rule, or for one that failed, with its error.
     let manual, fault =
-        if isNull call.Rule then
+        if isNull call.Rule || state.Cotangents |> Array.forall isNull then
             [||], ""
         else
             try
@@ -133,7 +133,7 @@ type internal Paths(subject: Subject, state: State) =
             with :? HybridException as e ->
                 [||], "the backward threw: " + e.Message
 
-    let hasManual = not (isNull call.Rule) && fault = ""
+    let hasManual = manual.Length > 0
 
     let automatic =
         lock Gate.instance (fun () ->

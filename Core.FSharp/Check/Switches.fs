@@ -65,6 +65,8 @@ module internal Switches =
             |> Array.collect (fun n ->
                 match branches.TryGetValue n.Primitive.Name with
                 | true, rule -> rule n |> Array.ofList
+                // Integers and masks that are made of numbers are choices, such as the positions of max pooling.
+                | _ when n.DType > ElementType.Float64 && n.Arity > 0 && n.A.DType <= ElementType.Float64 -> [| n |]
                 | _ -> [||]))
 
     /// Whether a result is linear in a leaf, by the primitives that lie between them: then differences of any step are exact.

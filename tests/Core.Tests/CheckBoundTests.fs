@@ -195,6 +195,20 @@ let ``Every primitive with a convention says which branches it takes`` () =
     )
 
 [<Fact>]
+let ``Every primitive that makes choices of numbers is seen as a branch`` () =
+    let missed =
+        [
+            for p, s in Trials.all do
+                let y = s.Build(Trials.inputs ElementType.Float64 s)
+
+                if y.DType > ElementType.Float64 && y.Arity > 0 && y.A.DType <= ElementType.Float64 then
+                    if not (Switches.ofNodes [| y |] |> Array.exists (fun n -> Object.ReferenceEquals(n, y))) then
+                        p.Title
+        ]
+
+    Assert.Equal<string list>([], missed)
+
+[<Fact>]
 let ``Every sample of every primitive stays within its rounding bound`` () =
     let mutable ran = 0
 

@@ -263,6 +263,20 @@ let ``R17: ties of a maximum are kinks`` () =
         Assert.Equal(Verdict.Kink, (rowOf call "input").Verdict)
 
 [<Fact>]
+let ``R17: ties under a window of max pooling are kinks`` () =
+    let window = Windows.windowOf (2, 2) (2, 2) (0, 0, 0, 0) (1, 1)
+
+    let pool (x: Tensor) =
+        Tensor.Of(Windows.maxPool2d window x.Node)
+
+    let check (data: float[]) =
+        let x = Tensor.From<float>(data, 1, 1, 2, 4)
+        rowOf (Call.Enter("pool", [| x |], [||], Func<Call, Tensor[], Tensor[]>(fun _ x -> [| pool x[0] |]), null)) "input"
+
+    Assert.Equal(Verdict.Kink, (check [| 1.0; 3.0; 5.0; 6.0; 3.0; 2.0; 7.0; 8.0 |]).Verdict)
+    Assert.Equal(Verdict.Agree, (check [| 1.0; 3.0; 5.0; 6.0; 4.0; 2.0; 7.0; 8.0 |]).Verdict)
+
+[<Fact>]
 let ``Dead zeros are no kinks`` () =
     // Padded zeros stay at the kink of relu whatever the input does.
     let call =
@@ -328,6 +342,16 @@ let ``R15: a gradient that is zero on all paths shows nothing, and the assertion
     Assert.Equal(Verdict.NotChecked, r.Verdict)
     let e = Assert.Throws<GradientCheckException>(fun () -> CallCheck.Assert r)
     Assert.Contains("zero everywhere by all paths: nothing was shown", e.Message)
+
+[<Fact>]
+let ``R15: one gradient that is zero everywhere fails the assertion although the others agree`` () =
+    let call =
+        enter "f" [| x0; numbers 16 [| 5; 3 |] |] [] (fun x -> x[0] + x[1] * 0.0) (fun _ g -> [| g; g * 0.0 |])
+
+    let r = CallCheck.Of(call, null)
+    Assert.Equal(Verdict.Agree, (row r "input 0").Verdict)
+    Assert.True (row r "input 1").IsVacuous
+    Assert.False r.Succeeded
 
 [<Fact>]
 let ``R14: a trainable parameter that no gradient reaches is an error, a frozen one is not`` () =
@@ -433,6 +457,13 @@ let ``Integers have no derivative, and a layer without a backward is held to dif
     Assert.Equal(Verdict.Agree, r.Verdict)
     Assert.Equal("no backward by hand: automatic against differences", r.Reason)
     Assert.Null r.Comparison
+
+[<Fact>]
+let ``A layer of integer results has nothing to check`` () =
+    let call =
+        enter "argmax" [| x0 |] [] (fun x -> x[0].ArgMax 1) (fun _ _ -> [| null |])
+
+    Assert.Equal("no result that a gradient could come from", (rowOf call "input").Reason)
 
 [<Fact>]
 let ``The report as JSON has a row for each row`` () =
