@@ -32,10 +32,50 @@ internal sealed record LayerCase(string Name, Func<Module> Make, Tensor Input)
             new("last axis", () => new LogSoftmax(), Numbers.Normal(11, 3, 4)),
             new("first axis", () => new LogSoftmax(0), Numbers.Normal(12, 3, 4)),
         ],
+        [typeof(Conv2d)] =
+        [
+            new("square", () => new Conv2d(2, 3, 2, seed: 31, type: ElementType.Float64), Numbers.Normal(31, 3, 2, 4, 5)),
+            new("padded", () => new Conv2d(1, 2, 3, padding: 1, seed: 32, type: ElementType.Float64), Numbers.Normal(32, 2, 1, 4, 4)),
+            new("strided", () => new Conv2d(2, 2, 2, stride: 3, bias: false, seed: 33, type: ElementType.Float64), Numbers.Normal(33, 2, 2, 6, 7)),
+            new("dilated", () => new Conv2d(1, 2, 2, dilation: 2, seed: 34, type: ElementType.Float64), Numbers.Normal(34, 2, 1, 5, 4)),
+            new(
+                "everything",
+                () => new Conv2d(2, 2, (3, 2), (2, 3), (3, 1), (2, 3), seed: 35, type: ElementType.Float64),
+                Numbers.Normal(35, 2, 2, 6, 7)
+            ),
+        ],
+        [typeof(Conv1d)] =
+        [
+            new("plain", () => new Conv1d(2, 3, 3, seed: 36, type: ElementType.Float64), Numbers.Normal(36, 2, 2, 6)),
+            new("everything", () => new Conv1d(2, 2, 3, 2, 3, 2, bias: false, seed: 37, type: ElementType.Float64), Numbers.Normal(37, 3, 2, 7)),
+        ],
+        [typeof(MaxPool2d)] =
+        [
+            new("halves", () => new MaxPool2d(2), Numbers.Normal(38, 2, 3, 4, 5)),
+            new("overlapping and padded", () => new MaxPool2d((3, 2), (1, 2), (1, 1)), Numbers.Normal(39, 2, 2, 4, 5)),
+            new("dilated", () => new MaxPool2d(2, 1, dilation: 2), Numbers.Normal(40, 2, 1, 4, 5)),
+        ],
+        [typeof(MaxPool1d)] =
+        [
+            new("halves", () => new MaxPool1d(2), Numbers.Normal(41, 2, 2, 7)),
+            new("everything", () => new MaxPool1d(3, 2, 1, 2), Numbers.Normal(42, 2, 2, 8)),
+        ],
+        [typeof(AvgPool2d)] =
+        [
+            new("halves", () => new AvgPool2d(2), Numbers.Normal(43, 2, 3, 4, 5)),
+            new("overlapping and padded", () => new AvgPool2d((3, 2), (1, 2), (1, 1)), Numbers.Normal(44, 2, 2, 4, 5)),
+            new("whole images", () => new AvgPool2d((3, 4)), Numbers.Normal(45, 2, 2, 3, 4)),
+        ],
+        [typeof(AvgPool1d)] =
+        [
+            new("halves", () => new AvgPool1d(2), Numbers.Normal(46, 2, 2, 7)),
+            new("overlapping and padded", () => new AvgPool1d(3, 2, 1), Numbers.Normal(47, 2, 2, 8)),
+        ],
         [typeof(Sequential)] =
         [
             new("empty", () => new Sequential(), Numbers.Normal(13, 2, 3)),
             new("network", () => Network(), Numbers.Normal(14, 4, 2, 3)),
+            new("convolutional", () => Convolutional(), Numbers.Normal(48, 2, 1, 6, 6)),
             new("nested", () => new Sequential(new Sequential(Network()), new Sequential(new Tanh(), new LogSoftmax())), Numbers.Normal(15, 4, 2, 3)),
         ],
     };
@@ -63,6 +103,15 @@ internal sealed record LayerCase(string Name, Func<Module> Make, Tensor Input)
             new Linear(5, 4, seed: 17, type: ElementType.Float64),
             new ReLU(),
             new Linear(4, 3, seed: 18, type: ElementType.Float64)
+        );
+
+    private static Sequential Convolutional() =>
+        new(
+            new Conv2d(1, 2, 3, seed: 51, type: ElementType.Float64),
+            new Tanh(),
+            new MaxPool2d(2),
+            new Flatten(),
+            new Linear(8, 3, seed: 52, type: ElementType.Float64)
         );
 
     private static LayerCase Untold(Type type)

@@ -1,0 +1,146 @@
+using Hybrid.Core;
+
+namespace Hybrid.Layers;
+
+/// <summary>
+/// How a layer's window moves, in pairs of height and width, and what the backwards written by hand have in common: a step that was skipped
+/// going forward is a zero going backward, and what was padded is cut off. Layers along one axis have height 1.
+/// </summary>
+internal sealed record SlidingWindow(
+    (int Height, int Width) Kernel,
+    (int Height, int Width) Stride,
+    (int Height, int Width) Padding,
+    (int Height, int Width) Dilation
+)
+{
+    private static readonly int[] ChannelsFirst = [1, 0, 2, 3];
+
+    /// <summary>A window on [batch, channels, length].</summary>
+    public static SlidingWindow OnLine(string layer, int kernel, int stride, int padding, int dilation) =>
+        new SlidingWindow((1, kernel), (1, stride), (0, padding), (1, dilation)).Checked(layer, Text.Number);
+
+    /// <summary>A square window.</summary>
+    public static SlidingWindow Square(string layer, int kernel, int stride, int padding, int dilation) =>
+        new SlidingWindow((kernel, kernel), (stride, stride), (padding, padding), (dilation, dilation)).Checked(layer, Text.Number);
+
+    /// <summary>A window of any form.</summary>
+    public static SlidingWindow Of(string layer, (int, int) kernel, (int, int) stride, (int, int) padding, (int, int) dilation) =>
+        new SlidingWindow(kernel, stride, padding, dilation).Checked(layer, null);
+
+    /// <summary>
+    /// The gradient of a convolution by its images: the deltas, with zeros where the stride skipped, convolved with the weights turned by half
+    /// and their channels and filters swapped; every element then meets exactly the outputs that it took part in.
+    /// </summary>
+    public Tensor ConvolutionInputGradient(Tensor delta, Tensor weight, Shape images)
+    {
+        var reach = (Height: Dilation.Height * (Kernel.Height - 1), Width: Dilation.Width * (Kernel.Width - 1));
+        var spread = Spread(delta);
+        spread = Fit(spread, 2, reach.Height - Padding.Height, images[2] + reach.Height);
+        spread = Fit(spread, 3, reach.Width - Padding.Width, images[3] + reach.Width);
+        return spread.Conv2d(weight.Permute(ChannelsFirst).Flip(2, 3), (1, 1), (0, 0), Dilation);
+    }
+
+    /// <summary>
+    /// The gradient of a convolution by its weights: the images convolved with the deltas, the batch taking the place of the channels, so that it is
+    /// summed over; stride and dilation change places.
+    /// </summary>
+    public Tensor ConvolutionWeightGradient(Tensor x, Tensor delta) =>
+        x.Permute(ChannelsFirst)
+            .Conv2d(delta.Permute(ChannelsFirst), Dilation, Padding, Stride)
+            .Slice(2, 0, Kernel.Height)
+            .Slice(3, 0, Kernel.Width)
+            .Permute(ChannelsFirst);
+
+    /// <summary>
+    /// The gradient of maximum pooling: the window's elements are asked in turn whether they are the largest, and the first that is takes what is left.
+    /// </summary>
+    public Tensor LargestGradient(Tensor x, Tensor y, Tensor delta)
+    {
+        // Nothing is equal to what is not a number, so padding takes nothing.
+        var (height, width) = (x.Shape[2] + (2 * Padding.Height), x.Shape[3] + (2 * Padding.Width));
+        var padded = Fit(Fit(x, 2, Padding.Height, height, double.NaN), 3, Padding.Width, width, double.NaN);
+        var (left, nothing) = (delta, delta * 0.0);
+        Tensor? sum = null;
+        for (var i = 0; i < Kernel.Height; i++)
+        {
+            for (var j = 0; j < Kernel.Width; j++)
+            {
+                var (row, column) = (i * Dilation.Height, j * Dilation.Width);
+                var element = padded
+                    .Slice(2, row, row + ((y.Shape[2] - 1) * Stride.Height) + 1, Stride.Height)
+                    .Slice(3, column, column + ((y.Shape[3] - 1) * Stride.Width) + 1, Stride.Width);
+                var wins = element.EqualTo(y);
+                var part = Fit(Fit(Spread(wins.Where(left, nothing)), 2, row, height), 3, column, width);
+                sum = sum is null ? part : sum + part;
+                left = wins.Where(nothing, left);
+            }
+        }
+        return Fit(Fit(sum!, 2, -Padding.Height, x.Shape[2]), 3, -Padding.Width, x.Shape[3]);
+    }
+
+    /// <summary>The gradient of average pooling, a convolution of each channel alone with equal weights.</summary>
+    public Tensor MeanGradient(Shape images, Tensor delta)
+    {
+        var planes = images[0] * images[1];
+        var share = 1.0 / (Kernel.Height * Kernel.Width);
+        var weights = Tensor.Full(Shape.Of(1, 1, Kernel.Height, Kernel.Width), share, delta.DType);
+        var gradient = ConvolutionInputGradient(
+            delta.Reshape(planes, 1, delta.Shape[2], delta.Shape[3]),
+            weights,
+            Shape.Of(planes, 1, images[2], images[3])
+        );
+        return gradient.Reshape(images.ToArray());
+    }
+
+    /// <summary>[batch, channels, length] as images of height 1.</summary>
+    public static Tensor Raise(Tensor x) => x.Reshape(x.Shape[0], x.Shape[1], 1, x.Shape[2]);
+
+    /// <summary>Images of height 1 as [batch, channels, length].</summary>
+    public static Tensor Lower(Tensor x) => x.Reshape(x.Shape[0], x.Shape[1], x.Shape[3]);
+
+    // Zeros between neighbours, where the stride stepped over.
+    private Tensor Spread(Tensor delta) => Spread(Spread(delta, 2, Stride.Height), 3, Stride.Width);
+
+    private static Tensor Spread(Tensor x, int axis, int step)
+    {
+        if (step == 1)
+            return x;
+        var shape = x.Shape.ToArray();
+        var length = shape[axis];
+        int[] apart = [.. shape[..(axis + 1)], 1, .. shape[(axis + 1)..]];
+        var after = new int[apart.Length];
+        after[axis + 1] = step - 1;
+        shape[axis] = length * step;
+        return x.Reshape(apart).Pad(new int[apart.Length], after).Reshape(shape).Slice(axis, 0, ((length - 1) * step) + 1);
+    }
+
+    // An axis moved back by `before`, and then of the given length; what that adds has the value, and what does not fit is cut off.
+    private static Tensor Fit(Tensor x, int axis, int before, int length, double value = 0.0)
+    {
+        var after = length - before - x.Shape[axis];
+        if (before < 0 || after < 0)
+            x = x.Slice(axis, Math.Max(0, -before), x.Shape[axis] + Math.Min(0, after));
+        if (before <= 0 && after <= 0)
+            return x;
+        var (first, last) = (new int[x.Rank], new int[x.Rank]);
+        (first[axis], last[axis]) = (Math.Max(0, before), Math.Max(0, after));
+        return x.Pad(first, last, value);
+    }
+
+    private SlidingWindow Checked(string layer, Func<long, string>? one)
+    {
+        AtLeast("kernel", Kernel, 1);
+        AtLeast("stride", Stride, 1);
+        AtLeast("padding", Padding, 0);
+        AtLeast("dilation", Dilation, 1);
+        return this;
+
+        void AtLeast(string what, (int Height, int Width) pair, int least)
+        {
+            if (Math.Min(pair.Height, pair.Width) >= least)
+                return;
+            var got = one is null ? $"{Text.Number(pair.Height)} x {Text.Number(pair.Width)}" : one(pair.Width);
+            throw new ShapeException(layer, $"a {what} of at least {Text.Number(least)}", got, "", "");
+        }
+    }
+}
