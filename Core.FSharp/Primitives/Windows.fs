@@ -55,8 +55,8 @@ let private check (operation: string) (w: Window) (shown: Shape) (shape: Shape) 
     let positive what (a: int) (b: int) =
         if a < 1 || b < 1 then
             let got = if line then string b else $"{a} x {b}"
-            let value = if line then "" else "both of its numbers "
-            refuse operation $"a {what} of at least 1" got $"Give {value}a value of 1 or more."
+            let value = if line then "it" else "both of its numbers"
+            refuse operation $"a {what} of at least 1" got $"Give {value} a value of 1 or more."
 
     positive "kernel" kh kw
     positive "stride" sh sw
@@ -115,18 +115,6 @@ let private result operation (y: Node) =
     else
         y
 
-let private sameType operation (a: Node) (b: Node) =
-    if a.DType <> b.DType || a.DType > ElementType.Float64 then
-        raise (
-            ElementTypeException(
-                operation,
-                "two tensors of one floating-point type",
-                $"{Value.NameOf a.DType} and {Value.NameOf b.DType}",
-                Context.Current.Path,
-                "Types never mix silently: convert one of them with To."
-            )
-        )
-
 // The kernel's own description of a convolution of images x with weights w into y.
 let private describe (win: Window) (x: Shape) (w: Shape) (y: Shape) =
     let struct (sh, sw) = win.Stride
@@ -139,6 +127,7 @@ let private contraction name text : Primitive =
         Text = text
         Latex = text
         Access = Access.Contiguous
+        Type = Lower.floating
         Linear = Linearity.Separately
         Saves = 3
     }
@@ -182,7 +171,9 @@ let private convWeightPrimitive =
 
 // The convolution, under the name that errors give it; 1-D weights have height 1 already.
 let private convolve operation (win: Window) (x: Node) (w: Node) =
-    sameType operation x w
+    if x.DType <> w.DType then
+        Elementwise.mixed operation x w
+
     let line = isLine operation
 
     if w.Shape.Rank <> (if line then 3 else 4) then
