@@ -490,12 +490,13 @@ module internal Primitive =
 
     /// An elementwise primitive of smooth values with no derivative yet: the starting point of a record.
     let define name family arity : Primitive =
-        codes <- codes + 1
+        // Families may be initialised by several threads at once; two primitives with one code would share plans.
+        let code = System.Threading.Interlocked.Increment &codes
 
         {
             Name = name
             Family = family
-            Code = codes
+            Code = code
             Arity = arity
             Shape = ShapeRule(fun n -> n.A.Shape)
             Type = TypeRule(fun n -> n.A.DType)
