@@ -190,20 +190,53 @@ let ``An error of a few roundings is rounding, and one of 1e-11 is not`` () =
 
     Assert.Equal(Verdict.Disagree, (rowOf call "input").Verdict)
 
+/// The square, with a derivative of its own: a rule of the table that is wrong.
+let private squareWith (derivative: Node -> Node -> Node) (x: Tensor) =
+    let square =
+        { (Primitives.tryFind "square").Value with
+            Vjp = Vjp(fun n _ g -> derivative n g)
+        }
+
+    Tensor.Of(Node.Make(square, 0L, null, x.Node, null, null))
+
 [<Fact>]
 let ``Both paths wrong together are caught by the difference`` () =
-    // The forward stops a gradient that it should not, and the backward agrees with that.
-    let x = CallCheck.Track x0
-
-    let call =
-        enter "f" [| x |] [] (fun x -> x[0].Square()) (fun call g -> [| 2.0 * g * call.Inputs[0] |])
-
-    Assert.Equal(Verdict.Agree, (rowOf call "input").Verdict)
+    let half = squareWith (fun n g -> Elementwise.mul g n.A)
 
     let r =
-        checkGradient (fun x -> (x.Exp() * x).Sum()) (fun x -> x.Exp() * (x + 1.0)) x0
+        rowOf (enter "f" [| x0 |] [] (fun x -> half x[0]) (fun call g -> [| g * call.Inputs[0] |])) "input"
 
-    Assert.True(r.Succeeded, string r)
+    Assert.True r.Comparison.IsEqual
+    Assert.Equal(Verdict.Disagree, r.Verdict)
+    Assert.Equal("manual and automatic agree, and both differ from 15 of 15 central differences", r.Reason)
+
+    let r =
+        rowOf (enter "f" [| x0 |] [] (fun x -> half x[0]) Unchecked.defaultof<_>) "input"
+
+    Assert.Equal(Verdict.Disagree, r.Verdict)
+    Assert.Equal("the automatic gradient differs from 15 of 15 central differences", r.Reason)
+
+[<Fact>]
+let ``R17: projections find what the coordinates miss`` () =
+    let x = numbers 11 [| 60; 50 |]
+
+    let spot =
+        Tensor.From(ReadOnlySpan<float>(Array.init 3000 (fun i -> if i = 1234 then 0.0 else 2.0)), Shape.Of [| 60; 50 |])
+
+    let f =
+        squareWith (fun n g -> Elementwise.mul g (Elementwise.mul n.A (Leaves.value spot.Value)))
+
+    let check projections =
+        row
+            (CallCheck.Of(
+                enter "f" [| x |] [] (fun x -> f x[0]) (fun call g -> [| g * call.Inputs[0] * spot |]),
+                CheckOptions(Projections = projections)
+            ))
+            "input"
+
+    // Both paths are wrong in one element of 3,000, which no coordinate is.
+    Assert.Equal(Verdict.Agree, (check 0).Verdict)
+    Assert.Equal(Verdict.Disagree, (check 3).Verdict)
 
 [<Fact>]
 let ``A backward that is not linear in its cotangent is an error`` () =
