@@ -351,11 +351,11 @@ type internal CallRows(subject: Subject, state: State, options: CheckOptions) =
             | Option.None when not wrong.IsEmpty ->
                 let who =
                     if isNull m' then
-                        "the automatic gradient"
+                        "the automatic gradient differs"
                     else
-                        "manual and automatic agree, and both"
+                        "manual and automatic agree, and both differ"
 
-                finish Verdict.Disagree $"{who} differ from {wrong.Length} of {smooth.Length} central differences"
+                finish Verdict.Disagree $"{who} from {wrong.Length} of {smooth.Length} central differences"
             | Option.None when kinks |> List.exists (fun s -> s.Position >= 0) ->
                 finish Verdict.Kink $"{kinks.Length} of {samples.Length} differences left out: a sign or argmax changes between x - h, x and x + h"
             | Option.None when allZero a && allZero m ->
