@@ -10,7 +10,7 @@ type internal Source =
     | Argument of argument: int
     | CellInput of cell: CellState
     | Captured of value: Value
-    | None
+    | Unbound
 
 /// One signature of a compiled function: its plan, and what to do with the outputs.
 [<Sealed; AllowNullLiteral>]
@@ -34,7 +34,7 @@ type internal Specialisation
         | Argument i -> arguments[i]
         | CellInput cell -> cell.Value
         | Captured v -> v
-        | None -> invalidOp "not a leaf"
+        | Unbound -> invalidOp "not a leaf"
 
     member _.Run(engine: Engine, arguments: Value[]) : Value[] =
         for traced in cells do
@@ -171,7 +171,7 @@ type CompiledFunction(f: Func<Tensor[], Tensor[]>) =
             | :? CellVersion as v when n.Arity = 0 -> CellInput v.Cell
             | _ ->
                 match Array.FindIndex(inputs, (fun i -> Object.ReferenceEquals(i, n))) with
-                | -1 -> None
+                | -1 -> Unbound
                 | i -> Argument i
 
         Specialisation(plan, order.Nodes |> Array.map source, order, results.Length, cells, written, graded)

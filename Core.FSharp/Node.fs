@@ -94,8 +94,39 @@ type internal Kernel = delegate of Operands -> unit
 /// A place in the tree of layers, kept as links so that entering a layer costs one object; the text is made when it is printed.
 [<Sealed; AllowNullLiteral>]
 type Scope internal (name: string, parent: Scope) =
-    /// The scopes from the outermost inward, joined by `/`.
-    member _.Path: string = if isNull parent then name else parent.Path + "/" + name
+    /// Where in the user's source the expression was built, such as `Program.cs:42`; null unless `Mode.Origins` was in force.
+    member val internal Origin: string = null with get, set
+
+    /// The scopes from the outermost inward, joined by `/`, and the origin if it is known: `net/2:Linear, built at Program.cs:42`.
+    member this.Path: string =
+        let path =
+            if isNull parent then name
+            elif isNull name then parent.Path
+            else parent.Path + "/" + name
+
+        match this.Origin with
+        | null -> path
+        | origin when String.IsNullOrEmpty path -> $"built at {origin}"
+        | origin -> $"{path}, built at {origin}"
+
+    /// A scope inside of the given one (null for none) that knows the first line outside of Hybrid on the stack.
+    static member internal Here(parent: Scope) =
+        let frames = System.Diagnostics.StackTrace(2, true).GetFrames()
+
+        let outside (frame: System.Diagnostics.StackFrame) =
+            match frame.GetMethod() with
+            | null -> false
+            | m when isNull m.DeclaringType -> false
+            | m ->
+                let assembly = m.DeclaringType.Assembly.GetName().Name
+
+                not (isNull (frame.GetFileName()))
+                && assembly <> "Hybrid.Core"
+                && assembly <> "Hybrid.Layers"
+
+        match Array.tryFind outside frames with
+        | Some frame -> Scope(null, parent, Origin = $"{IO.Path.GetFileName(frame.GetFileName())}:{frame.GetFileLineNumber()}")
+        | None -> parent
 
 /// What is in force on the current thread: layer path, recording for the tape, training mode. Kept in one thread-static
 /// object, since that costs a tenth of an AsyncLocal; forward passes are synchronous.
@@ -116,6 +147,9 @@ type internal Context private () =
     /// False inside NoGrad: new nodes do not lead to parameters, and nothing is kept for a sweep.
     member val Recording = true with get, set
 
+    /// Whether nodes note the line of the user's source that built them.
+    member val Origins = false with get, set
+
     /// Training or evaluation mode.
     member val Training = true with get, set
 
@@ -134,8 +168,11 @@ type internal Context private () =
     /// Scratch for the code of a graph whose plan is looked up.
     member val Code: System.Collections.Generic.List<int> = null with get, set
 
+    /// The scope that a node made now belongs to.
+    member this.Place = if this.Origins then Scope.Here this.Scope else this.Scope
+
     member this.Path =
-        match this.Scope with
+        match this.Place with
         | null -> ""
         | s -> s.Path
 
@@ -293,7 +330,7 @@ type Node =
         let context = Context.Current
 
         let node =
-            Node(primitive, attribute, attributes, null, context.Scope, a, b, c, null)
+            Node(primitive, attribute, attributes, null, context.Place, a, b, c, null)
 
         node.Infer(context, false)
         node
@@ -303,7 +340,7 @@ type Node =
         let context = Context.Current
 
         let node =
-            Node(primitive, attribute, attributes, null, context.Scope, null, null, null, inputs)
+            Node(primitive, attribute, attributes, null, context.Place, null, null, null, inputs)
 
         node.Infer(context, false)
         node

@@ -36,6 +36,12 @@ type Mode =
         let before = Context.Current.Scope
         Mode.Scoped((fun c -> c.Scope <- Scope(name, before)), (fun c -> c.Scope <- before))
 
+    /// Operations note the line of the caller's source that built them, and errors name it: for finding a mistake, as it walks the
+    /// stack at every operation.
+    static member Origins() : IDisposable =
+        let before = Context.Current.Origins
+        Mode.Scoped((fun c -> c.Origins <- true), (fun c -> c.Origins <- before))
+
     /// Whether training mode is in force.
     static member IsTraining = Context.Current.Training
 
@@ -50,7 +56,7 @@ type Mode =
 
 /// A tensor: an immutable expression that is computed when someone needs its value, and only once. It has a shape and an element type
 /// from the start, and refuses what does not fit when it is built. There is nothing to dispose of.
-[<Sealed; AllowNullLiteral>]
+[<Sealed; AllowNullLiteral; System.Reflection.DefaultMember("At")>]
 type Tensor internal (node: Node) =
     static let make (node: Node) = Tensor.Of node
     static let at (t: Tensor) : Node = t.Node
@@ -65,7 +71,7 @@ type Tensor internal (node: Node) =
             span > 1000L
             && isNull node.Value
             && not node.Symbolic
-            && span > int64 Engine.Current.Options.MaxPending
+            && span > int64 Engine.Current.MaxPending
         then
             Engine.Current.Evaluate [| node |]
 
@@ -533,15 +539,112 @@ type Tensor internal (node: Node) =
     member this.BackwardManual() =
         this.Sweep(Func<CallRecord, bool>(fun _ -> true))
 
-    /// The form that prints: shape, type, and the value if it is known. Never evaluates and never walks the graph.
-    override _.ToString() =
-        let known =
-            if isNull node.Value then
-                $"pending {node.Primitive.Name}"
-            else
-                "evaluated"
+    // ---- parts --------------------------------------------------------------------------------------------------------
 
-        $"Tensor {node.Shape} {Value.NameOf node.DType} ({known})"
+    /// Part of one axis: the elements from `start` on, up to but without `stop`, every `step`-th; negative positions count from the end.
+    /// Positions beyond the axis are cut off, as in Python.
+    member _.Slice(axis: int, start: int, stop: int, [<Optional; DefaultParameterValue(1)>] step: int) =
+        let axis = Shapes.axis "slice" Context.Current.Path node.Shape axis
+
+        if step < 1 then
+            raise (ShapeException("slice", "a step of at least 1", string step, Context.Current.Path, "Use Flip for the reverse order."))
+
+        let length = node.Shape[axis]
+
+        let position p =
+            min length (max 0 (if p < 0 then p + length else p))
+
+        let start, stop = position start, position stop
+
+        let count =
+            if stop <= start then
+                0
+            else
+                (stop - start + step - 1) / step
+
+        let ranges =
+            Array.init (3 * node.Shape.Rank) (fun i ->
+                match i / 3 = axis, i % 3 with
+                | true, 0 -> if count = 0 then 0 else start
+                | true, 1 -> count
+                | true, _ -> step
+                | false, 1 -> node.Shape[i / 3]
+                | false, k -> k / 2)
+
+        make (Moves.slice ranges node)
+
+    /// The part at given positions of the first axes, which leave the shape; negative positions count from the end.
+    member this.At
+        with get ([<ParamArray>] positions: int[]): Tensor =
+            if positions.Length > node.Shape.Rank then
+                raise (
+                    ShapeException(
+                        "index",
+                        $"at most {node.Shape.Rank} positions for shape {node.Shape}",
+                        string positions.Length,
+                        Context.Current.Path,
+                        "Give one position an axis."
+                    )
+                )
+
+            let mutable part = this
+
+            positions
+            |> Array.iteri (fun axis p ->
+                let length = node.Shape[axis]
+
+                if p < -length || p >= length then
+                    raise (
+                        ShapeException(
+                            "index",
+                            $"a position from {-length} to {length - 1} on axis {axis} of {node.Shape}",
+                            string p,
+                            Context.Current.Path,
+                            "Positions count from 0; -1 is the last."
+                        )
+                    )
+
+                let p = if p < 0 then p + length else p
+                part <- part.Slice(axis, p, p + 1))
+
+            part.Reshape(node.Shape.ToArray()[positions.Length ..])
+
+    member private this.Between(axis: int, first: int option, last: int option) =
+        let stop =
+            match last with
+            | None -> node.Shape[axis]
+            | Some l when l < 0 -> max 0 (l + node.Shape[axis] + 1)
+            | Some l -> l + 1
+
+        this.Slice(axis, defaultArg first 0, stop)
+
+    /// F#'s slices, such as `x[1..3]`: first to last, both included.
+    member this.GetSlice(first: int option, last: int option) = this.Between(0, first, last)
+
+    /// F#'s slices of two axes, such as `x[1..3, *]`.
+    member this.GetSlice(first0: int option, last0: int option, first1: int option, last1: int option) =
+        this.Between(0, first0, last0).Between(1, first1, last1)
+
+    /// F#'s slices of a row, such as `x[2, 1..3]`.
+    member this.GetSlice(row: int, first: int option, last: int option) = this.At(row).Between(0, first, last)
+
+    /// F#'s slices of a column, such as `x[1..3, 2]`.
+    member this.GetSlice(first: int option, last: int option, column: int) : Tensor =
+        this.Between(0, first, last).Transpose().At(column)
+
+    /// F#'s slices of three axes.
+    member this.GetSlice(f0: int option, l0: int option, f1: int option, l1: int option, f2: int option, l2: int option) =
+        this.Between(0, f0, l0).Between(1, f1, l1).Between(2, f2, l2)
+
+    /// F#'s slices of four axes.
+    member this.GetSlice
+        (f0: int option, l0: int option, f1: int option, l1: int option, f2: int option, l2: int option, f3: int option, l3: int option)
+        =
+        this.Between(0, f0, l0).Between(1, f1, l1).Between(2, f2, l2).Between(3, f3, l3)
+
+    /// A small value as code that pastes back into F#, a large one as its first and last elements, a pending one as the operation that
+    /// would compute it. Never evaluates and never walks the graph.
+    override _.ToString() = Printing.node node
 
 /// A named holder of a value that can be replaced: a parameter, a running statistic, a random key. Reading it denotes the value at that
 /// moment, whatever is written later.

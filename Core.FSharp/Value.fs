@@ -108,6 +108,18 @@ type Value internal (storage: Storage, shape: Shape, dtype: ElementType) =
         | ElementType.Int32 -> this.Read<int, float[]>(Array.map float)
         | _ -> this.Read<byte, float[]>(Array.map float)
 
+    /// Some elements from a position on, as float64.
+    member internal this.ReadDoubles(from: int, count: int) : float[] =
+        let result =
+            match dtype with
+            | ElementType.Float32 -> Array.map float (this.Span<float32>().Slice(from, count).ToArray())
+            | ElementType.Float64 -> this.Span<float>().Slice(from, count).ToArray()
+            | ElementType.Int32 -> Array.map float (this.Span<int>().Slice(from, count).ToArray())
+            | _ -> Array.map float (this.Span<byte>().Slice(from, count).ToArray())
+
+        GC.KeepAlive this
+        result
+
     /// The name of an element type as the documentation writes it: float32, float64, int32, uint8, bool.
     static member internal NameOf(dtype: ElementType) =
         match dtype with

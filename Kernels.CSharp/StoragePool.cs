@@ -19,7 +19,7 @@ internal static class StoragePool
     public static readonly long LargestBlock = Array.MaxLength - Storage.Alignment;
 
     private const int SmallestClass = 1024;
-    private const int SlabBytes = 64 * 1024;
+    private const int SlabBytes = 16 * 1024;
     private const long LeastBudget = 16L << 20;
 
     private static readonly ConcurrentStack<byte[]>[] Free = CreateFree();

@@ -51,6 +51,10 @@ type EngineOptions() =
     /// How many operations may wait for someone to need their values before they are run; 10,000.
     member val MaxPending = 10_000 with get, set
 
+    /// The same settings in an object of their own, so that an engine's cannot be changed behind its back.
+    member internal this.Copy() =
+        this.MemberwiseClone() :?> EngineOptions
+
 /// One run's memory: an arena and a table of addresses. Reused by the runs that follow.
 [<Sealed>]
 type internal Executor(pool: WorkerPool) =
@@ -147,7 +151,7 @@ type Engine(options: EngineOptions) =
                 )
             )
 
-        options
+        options.Copy()
 
     let pool =
         if options.Threads = 1 then
@@ -210,8 +214,10 @@ type Engine(options: EngineOptions) =
             member _.Dispose() = context.Engine <- before
         }
 
-    /// The settings.
-    member _.Options = options
+    /// A copy of the settings.
+    member _.Options = options.Copy()
+
+    member internal _.MaxPending = options.MaxPending
 
     member internal _.Pool = pool
 

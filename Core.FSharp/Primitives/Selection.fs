@@ -69,6 +69,7 @@ let private scatterAddPrimitive: Primitive =
         Latex = @"\operatorname{scatterAdd}({0}, {1})"
         Saves = 2
         Linear = Linearity.First
+        Type = Lower.number
         // The attribute is the number of rows of the result.
         Shape =
             ShapeRule(fun n ->

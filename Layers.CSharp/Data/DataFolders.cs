@@ -105,13 +105,14 @@ public static class DataFolders
     }
 
     /// <summary>The variable's folder if it is absolute (the specification has others ignored), else the platform's.</summary>
-    private static IEnumerable<string> CacheFolder(DataEnvironment environment)
+    internal static string? CacheFolderOf(DataEnvironment environment)
     {
         var named = environment.Variable(DataEnvironment.CacheVariable);
         var cache = named is not null && Path.IsPathFullyQualified(named) ? named : environment.PlatformCacheFolder;
-        if (cache.Length > 0)
-            yield return Path.Combine(cache, "hybrid");
+        return cache.Length > 0 ? Path.Combine(cache, "hybrid") : null;
     }
+
+    private static IEnumerable<string> CacheFolder(DataEnvironment environment) => CacheFolderOf(environment) is { } folder ? [folder] : [];
 
     private static IEnumerable<string> SystemFolder(DataEnvironment environment)
     {

@@ -64,6 +64,36 @@ public static class Datasets
     }
 
     /// <summary>
+    /// Downloads a dataset into the user's cache folder, where the other methods find it; they themselves never use the
+    /// network. Files that are there and sound are kept. A file gets its name only when it is whole and the SHA-256 of its
+    /// content is the authors'; several processes may download at once.
+    /// </summary>
+    /// <param name="dataset">Which one.</param>
+    /// <param name="options">Limits, mirrors and whom to tell; null for the defaults.</param>
+    /// <param name="cancellation">Stops it; what is not whole is removed.</param>
+    /// <returns>The files, or what was tried and what to do; a failure is no exception until <see cref="DownloadResult.EnsureSuccess"/>.</returns>
+    /// <exception cref="ArgumentException">The dataset has no known mirrors, or an option is senseless.</exception>
+    /// <exception cref="OperationCanceledException">It was stopped.</exception>
+    public static DownloadResult Download(KnownDataset dataset, DownloadOptions? options = null, CancellationToken cancellation = default) =>
+        Task.Run(() => DownloadAsync(DownloadSource.Of(dataset), DataEnvironment.OfThisProcess(), options, cancellation), CancellationToken.None)
+            .GetAwaiter()
+            .GetResult();
+
+    /// <summary>As <see cref="Download"/>, without holding the thread and from a source of your own.</summary>
+    /// <param name="source">What to download and from where.</param>
+    /// <param name="environment">Where the program runs.</param>
+    /// <param name="options">Limits, mirrors and whom to tell; null for the defaults.</param>
+    /// <param name="cancellation">Stops it; what is not whole is removed.</param>
+    /// <exception cref="ArgumentException">An option is senseless.</exception>
+    /// <exception cref="OperationCanceledException">It was stopped.</exception>
+    public static Task<DownloadResult> DownloadAsync(
+        DownloadSource source,
+        DataEnvironment environment,
+        DownloadOptions? options = null,
+        CancellationToken cancellation = default
+    ) => new Downloader(source, environment, options ?? new()).RunAsync(cancellation);
+
+    /// <summary>
     /// MNIST and Fashion-MNIST have the same file names, so a folder of one must not count as the other: it is passed over.
     /// Files that belong to neither, or cannot be read, are left for <see cref="Load"/> to refuse with their reason.
     /// </summary>

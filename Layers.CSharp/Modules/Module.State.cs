@@ -12,7 +12,7 @@ public abstract partial class Module
     /// The parameters of this module and of all modules in it, frozen ones included: base class first, in the order of declaration, and each
     /// once, even if it is shared.
     /// </summary>
-    public IReadOnlyList<Cell> Parameters() => [.. ModuleStructure.Cells(this).Select(named => named.Cell).Where(cell => cell.IsParameter)];
+    public IReadOnlyList<Cell> Parameters() => ModuleStructure.Parameters(this);
 
     /// <summary>The parameters as <see cref="Parameters"/> lists them, with their names such as <c>0.weight</c>.</summary>
     public IReadOnlyList<(string Name, Cell Cell)> NamedParameters() => [.. ModuleStructure.Cells(this).Where(named => named.Cell.IsParameter)];

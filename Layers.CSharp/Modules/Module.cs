@@ -24,9 +24,13 @@ public abstract partial class Module
     [ThreadStatic]
     private static Running? running;
 
+    // What is told of every module that is entered on this thread, when it is left.
+    [ThreadStatic]
+    private static Action<Module, Call>? watcher;
+
     private ManualContract contract;
     private ConditionalWeakTable<Tensor, RecordedCall> recorded = [];
-    private long recordedVersions;
+    private ParameterStamp? last;
 
     /// <summary>Makes a module.</summary>
     protected Module() => contract = ManualContract.Of(GetType());
@@ -121,12 +125,16 @@ public abstract partial class Module
 
     /// <summary>
     /// Reports a gradient of a parameter from a backward by hand: it is added to the sweep that is under way, or else to the parameter's
-    /// <see cref="Cell.Grad"/>.
+    /// <see cref="Cell.Grad"/>. A frozen parameter gets none, as on the automatic path.
     /// </summary>
     /// <param name="parameter">A parameter of this module.</param>
     /// <param name="gradient">A gradient of the parameter's shape.</param>
     /// <exception cref="ShapeException">The shapes differ.</exception>
-    protected static void Accumulate(Cell parameter, Tensor gradient) => parameter.Accumulate(gradient);
+    protected static void Accumulate(Cell parameter, Tensor gradient)
+    {
+        if (parameter.Trainable)
+            parameter.Accumulate(gradient);
+    }
 
     /// <summary>
     /// The Call of the module whose <see cref="Compute(Tensor)"/> runs on this thread: its <see cref="Call.Path"/> for errors, and
@@ -143,10 +151,11 @@ public abstract partial class Module
             ArgumentNullException.ThrowIfNull(input, nameof(inputs));
         var outer = running;
         var transparent = !contract.Any;
+        var parameters = ModuleStructure.Parameters(this, own: transparent);
         var call = Call.Enter(
             SegmentIn(outer?.Module),
             inputs,
-            [.. (transparent ? ModuleStructure.OwnCells(this) : Parameters()).Where(cell => cell.IsParameter)],
+            parameters,
             (entered, tensors) =>
             {
                 running = new Running(this, entered);
@@ -161,9 +170,25 @@ public abstract partial class Module
             },
             transparent ? null : (entered, deltas) => Checked(entered, Backward(entered, deltas))
         );
-        if (inputs.Length == 1 && Mode.IsRecording)
-            Remember(inputs[0], call);
+        if (inputs.Length == 1 && Mode.IsRecording && HasManualBackward)
+            Remember(inputs[0], call, parameters);
+        watcher?.Invoke(this, call);
         return call;
+    }
+
+    /// <summary>Runs an action, and tells a watcher of every module that it enters on this thread, inner ones first.</summary>
+    internal static void Watched(Action<Module, Call> watch, Action action)
+    {
+        var outer = watcher;
+        watcher = watch;
+        try
+        {
+            action();
+        }
+        finally
+        {
+            watcher = outer;
+        }
     }
 
     /// <summary>
@@ -173,7 +198,7 @@ public abstract partial class Module
     internal virtual Tensor?[] Sweep(Call call, Tensor?[] deltas, Action<Cell, Tensor>? accumulate) => call.Backward(deltas, accumulate);
 
     /// <summary>Forgets the Calls of the module that this one was copied from.</summary>
-    private void Forget() => (recorded, recordedVersions) = ([], 0);
+    private void Forget() => (recorded, last) = ([], null);
 
     // The base class would come back to the override that called it.
     private void RefuseBaseCall(bool overridden)
@@ -193,22 +218,19 @@ public abstract partial class Module
     }
 
     // Calls of older versions of the parameters are of no use: they would only hold memory.
-    private void Remember(Tensor input, Call call)
+    private void Remember(Tensor input, Call call, List<Cell> parameters)
     {
-        var versions = Versions();
-        if (versions != recordedVersions)
-        {
+        if (last is { IsOfNow: false })
             recorded.Clear();
-            recordedVersions = versions;
-        }
-        recorded.AddOrUpdate(input, new RecordedCall(call, versions, Mode.IsTraining, Mode.Compilation));
+        last = new ParameterStamp(call.HasRule ? parameters : ModuleStructure.Parameters(this));
+        recorded.AddOrUpdate(input, new RecordedCall(call, last, Mode.IsTraining, Mode.Compilation));
     }
 
     private Call CallFor(Tensor input, Tensor delta)
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(delta);
-        var known = recorded.TryGetValue(input, out var found) && found.Fits(Versions());
+        var known = recorded.TryGetValue(input, out var found) && found.IsOfNow;
         var call = known ? found!.Call : Enter([input]);
         var output = call.Outputs[0].Shape;
         if (delta.Shape != output)
@@ -244,13 +266,5 @@ public abstract partial class Module
         return gradients;
     }
 
-    // Writes only ever add to versions, so their sum changes whenever one does.
-    private long Versions() => Parameters().Sum(cell => cell.Version);
-
     private sealed record Running(Module Module, Call Call);
-
-    private sealed record RecordedCall(Call Call, long Versions, bool Training, object? Compilation)
-    {
-        public bool Fits(long versions) => Versions == versions && Training == Mode.IsTraining && ReferenceEquals(Compilation, Mode.Compilation);
-    }
 }

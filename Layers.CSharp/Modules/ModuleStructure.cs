@@ -22,8 +22,65 @@ internal static class ModuleStructure
         return parts;
     }
 
-    /// <summary>The cells that a module holds itself, each once.</summary>
-    public static IEnumerable<Cell> OwnCells(Module module) => Parts(module).Select(part => part.Part).OfType<Cell>().Distinct();
+    /// <summary>
+    /// The parameters of a module and, unless told, of all modules in it, each once: what every forward pass asks for, so that it makes
+    /// no names.
+    /// </summary>
+    public static List<Cell> Parameters(Module root, bool own = false)
+    {
+        var found = new List<Cell>();
+        var seen = new List<Module>();
+        Walk(root);
+        return found;
+
+        void Walk(Module module)
+        {
+            // Networks have few modules and parameters: looking through a short list is quicker than hashing.
+            if (ContainsReference(seen, module))
+                return;
+            seen.Add(module);
+            foreach (var member in MembersOf(module.GetType()))
+                Visit(member.Field.GetValue(module));
+        }
+
+        void Visit(object? value)
+        {
+            switch (value)
+            {
+                case Cell cell:
+                    if (cell.IsParameter && !ContainsReference(found, cell))
+                        found.Add(cell);
+                    break;
+                case Module module:
+                    if (!own)
+                        Walk(module);
+                    break;
+                case Module[] modules:
+                    foreach (var module in modules)
+                        Visit(module);
+                    break;
+                case null:
+                    break;
+                default:
+                    var parts = new List<(string Name, object Part)>();
+                    Add(parts, "", value);
+                    foreach (var (_, part) in parts)
+                        Visit(part);
+                    break;
+            }
+        }
+    }
+
+    private static bool ContainsReference<T>(List<T> items, T item)
+        where T : class
+    {
+        foreach (var other in items)
+        {
+            if (ReferenceEquals(other, item))
+                return true;
+        }
+        return false;
+    }
 
     /// <summary>
     /// The cells of a module and of all modules in it, by name such as <c>0.weight</c>; each cell and module once, where it is met first.

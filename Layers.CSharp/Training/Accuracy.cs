@@ -23,7 +23,7 @@ public static class Accuracy
         ArgumentNullException.ThrowIfNull(labels);
         ClassTargets.Require("Accuracy", "scores", labels, scores);
         if (scores.Shape[0] == 0)
-            throw new ShapeException("Accuracy", "at least one row", scores.Shape.ToString(), "", "The fraction of nothing is not a number.");
+            throw new ShapeException("Accuracy", "at least one row", scores.Shape.ToString(), "Accuracy", "The fraction of nothing is not a number.");
         using var _ = Mode.NoGrad();
         var right = labels.Rank == 1 ? labels.To(ElementType.Int32) : labels.ArgMax(-1);
         return (long)scores.ArgMax(-1).EqualTo(right).To(ElementType.Float64).Sum().Item();

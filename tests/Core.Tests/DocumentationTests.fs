@@ -111,3 +111,70 @@ let ``the F# code of the documents is the code that runs here`` (document: strin
 
     let text = File.ReadAllText(Path.Combine(root, document)).Replace("\r\n", "\n")
     Assert.Contains(region name source, blocks "fsharp" text)
+
+/// Members that the compiler writes, or that say nothing of their own.
+let private generated =
+    set
+        [
+            "Equals"
+            "GetHashCode"
+            "ToString"
+            "CompareTo"
+            "Tag"
+            "GetObjectData"
+            "Invoke"
+            "BeginInvoke"
+            "EndInvoke"
+        ]
+
+[<Fact>]
+let ``every public item of the core has a doc comment`` () =
+    let assembly = typeof<Tensor>.Assembly
+    let xml = Path.ChangeExtension(assembly.Location, ".xml")
+
+    let documented =
+        System.Xml.Linq.XDocument.Load(xml).Descendants(System.Xml.Linq.XName.Get "member")
+        |> Seq.filter (fun m -> m.Value.Trim() <> "")
+        |> Seq.map (fun m -> m.Attribute(System.Xml.Linq.XName.Get "name").Value.Split([| '('; '`' |]).[0])
+        |> Set.ofSeq
+
+    let flags =
+        Reflection.BindingFlags.Public
+        ||| Reflection.BindingFlags.Instance
+        ||| Reflection.BindingFlags.Static
+        ||| Reflection.BindingFlags.DeclaredOnly
+
+    let plain (name: string) = name.Split('`').[0]
+
+    let items =
+        [
+            for t in assembly.GetExportedTypes() do
+                let name = plain (t.FullName.Replace('+', '.'))
+                let isUnion = Reflection.FSharpType.IsUnion t
+
+                if not (t.IsNested && t.Name = "Tags") then
+                    "T:" + name
+
+                    for p in t.GetProperties flags do
+                        if not (generated.Contains p.Name) && not isUnion then
+                            "P:" + name + "." + p.Name
+
+                    for m in t.GetMethods flags do
+                        if
+                            not m.IsSpecialName
+                            && not (generated.Contains m.Name)
+                            && not (m.Name.StartsWith "get_")
+                        then
+                            "M:" + name + "." + m.Name
+        ]
+        |> List.distinct
+
+    let has (item: string) =
+        // A curried function or operator is a method to .NET and may be documented under either letter.
+        documented.Contains item
+        || documented.Contains("M:" + item.Substring 2)
+        || documented.Contains("P:" + item.Substring 2)
+        || documented.Contains("F:" + item.Substring 2)
+
+    Assert.True(items.Length > 300, $"only {items.Length} items were looked at")
+    Assert.Empty(items |> List.filter (has >> not))

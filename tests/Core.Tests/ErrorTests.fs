@@ -189,6 +189,9 @@ let private built: (string * (unit -> Node) * string) list =
         "scatterAdd",
         (fun () -> Selection.scatterAdd 4 (f32 [ 2; 3 ]) (i32 [ 3 ])),
         "scatterAdd: expected updates whose shape begins with [3], that of the positions, got [2, 3]. Give one row of updates for each position."
+        "scatterAdd of bytes",
+        (fun () -> Selection.scatterAdd 4 (u8 [ 3 ]) (i32 [ 3 ])),
+        "scatterAdd: expected float32, float64 or int32, got uint8. Convert with To(float32) first."
         "takeAlong",
         (fun () -> Selection.takeAlong 1 (f32 [ 2; 3 ]) (i32 [ 3 ])),
         "takeAlong: expected positions of shape [2], that of the tensor without axis 1, got [3]. Give one position for each line along the axis."
@@ -361,5 +364,5 @@ let ``The layer path is in the message and in the error`` () =
 
 [<Fact>]
 let ``No bad call is lost`` () =
-    Assert.True(builtNames.Count >= 64, $"{builtNames.Count} refused when built")
+    Assert.True(builtNames.Count >= 65, $"{builtNames.Count} refused when built")
     Assert.True(evaluatedNames.Count >= 13, $"{evaluatedNames.Count} refused when evaluated")

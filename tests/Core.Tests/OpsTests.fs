@@ -183,6 +183,74 @@ let ``Ignored labels lose nothing and count for nothing`` () =
     close 1e-15 "losses" [| Math.Log 2.0; 0.0; Math.Log 2.0; 0.0 |] (losses.Value.ToDoubles())
     Assert.Equal<float>([| 2.0 |], count.Value.ToDoubles())
 
+// ---- integers, bytes and masks ----------------------------------------------------------------------------------------
+
+let private typed dtype dims seed =
+    let random = Random seed
+    let shape = Shape.Of(Array.ofList dims)
+
+    value dtype shape (Array.init (int shape.Size) (fun _ -> float (random.Next(if dtype = ElementType.Bool then 2 else 5))))
+    |> Leaves.value
+
+let private agree (result: Node) =
+    Engine.Default.Evaluate [| result |]
+    Assert.Equal<float>((evaluate result).Data, result.Value.ToDoubles())
+
+[<Fact>]
+let ``Arithmetic on int32 is exact`` () =
+    let a, b = typed ElementType.Int32 [ 3; 40 ] 1, typed ElementType.Int32 [ 40 ] 2
+
+    for f in
+        [
+            Elementwise.add
+            Elementwise.sub
+            Elementwise.mul
+            Elementwise.maximum
+            Elementwise.minimum
+            Elementwise.equal
+            Elementwise.less
+            Elementwise.lessEqual
+        ] do
+        agree (f a b)
+
+    agree (Elementwise.neg a)
+    agree (Moves.sum [| 0 |] a)
+    agree (Moves.sum [| 1 |] a)
+    agree (Selection.scatterAdd 5 a (typed ElementType.Int32 [ 3 ] 3))
+
+[<Fact>]
+let ``Elements of any type can be moved, chosen and converted`` () =
+    for dtype in [ ElementType.Int32; ElementType.UInt8; ElementType.Bool; ElementType.Float32 ] do
+        let x, y = typed dtype [ 5; 21 ] 1, typed dtype [ 5; 21 ] 2
+        let mask = typed ElementType.Bool [ 5; 21 ] 3
+        agree (Elementwise.where mask x y)
+        agree (Elementwise.equal x y)
+        agree (Moves.concat 0 [| x; y |])
+        agree (Moves.permute [| 1; 0 |] x |> Moves.reshape [| 105 |])
+        agree (Moves.pad [| 1; 7; 1; 0; 21; 1 |] x)
+
+        agree (
+            Moves.broadcastTo (Shape.Of(2, 5, 21)) x
+            |> Moves.flip 1
+            |> Moves.reshape [| 210 |]
+        )
+
+        for index in [ ElementType.Int32; ElementType.UInt8 ] do
+            agree (Selection.gather x (typed index [ 3; 4 ] 4))
+            agree (Selection.takeAlong 1 x (typed index [ 5 ] 5))
+            agree (Selection.putAlong 1 5 (Ops.select 1 0 x) (typed index [ 5 ] 6))
+            agree (Selection.oneHot 5 dtype (typed index [ 7 ] 7))
+
+        for target in
+            [
+                ElementType.Int32
+                ElementType.UInt8
+                ElementType.Bool
+                ElementType.Float32
+                ElementType.Float64
+            ] do
+            agree (Elementwise.cast target x)
+
 // ---- at size ----------------------------------------------------------------------------------------------------------
 
 /// Shapes beyond every width that kernels work in at a time: engine against oracle, in both precisions.

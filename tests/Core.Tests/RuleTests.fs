@@ -116,6 +116,18 @@ let ``R2 a number of the host is an input and a number of a rule is structure`` 
         Assert.Equal(1L, engine.Stats.Compiles)
         Assert.Equal(1L, engine.Stats.Hits))
 
+[<Fact>]
+let ``R2 attributes are structure, in the plan's key and where equal work is shared`` () =
+    fresh (fun engine ->
+        let x = Tensor.From([| 1.0; 2.0; 3.0; 4.0 |], 2, 2)
+        let rows, columns = x.Sum(1), x.Sum(0)
+        Assert.Equal<float[]>([| 3.0; 7.0 |], rows.ToDoubles())
+        Assert.Equal<float[]>([| 4.0; 6.0 |], columns.ToDoubles())
+        Assert.Equal(2L, engine.Stats.Compiles)
+        let first, second = x.Slice(0, 0, 1), x.Slice(0, 1, 2)
+        Assert.Equal<float[]>([| 4.0; 6.0 |], (first + second).ToDoubles())
+        Assert.Equal<float[]>([| -2.0; -2.0 |], (x.Sum(0) - x.Sum(1) - Tensor.From [| 3.0; 1.0 |]).ToDoubles()))
+
 // ---- R3 ---------------------------------------------------------------------------------------------------------------
 
 [<Fact>]
@@ -284,6 +296,35 @@ let ``R6 a manual backward called by hand adds to the parameter's gradient`` () 
             Assert.Equal<float[]>([| 3.0 * float times |], w.Grad.ToDoubles()))
 
 [<Fact>]
+let ``R6 a Call of two outputs is crossed once, with the gradients of both`` () =
+    fresh (fun _ ->
+        let w = cell "w" [ 3.0 ]
+        let mutable crossings = 0
+
+        let rule =
+            CustomRule(fun call deltas ->
+                crossings <- crossings + 1
+                let x = call.Inputs[0]
+                w.Accumulate((deltas[0] * x + deltas[1] * 2.0 * call.ParameterValues[0]).Sum([| 0 |], true))
+                [| deltas[0] * call.ParameterValues[0] |])
+
+        let loss () =
+            let outputs =
+                Call.Enter("two", [| vector [ 5.0 ] |], [| w |], (fun _ xs -> [| xs[0] * w.Value; w.Value.Square() |]), rule).Outputs
+
+            // The second output also goes through the first one's consumer.
+            (outputs[0] * outputs[1]).Sum() + outputs[1].Sum()
+
+        (loss ()).Backward()
+        let automatic = w.Grad.ToDoubles()
+        w.ZeroGrad()
+        (loss ()).BackwardManual()
+        // 5 w^3 + w^2
+        Assert.Equal<float[]>([| 15.0 * 9.0 + 6.0 |], automatic)
+        Assert.Equal<float[]>(automatic, w.Grad.ToDoubles())
+        Assert.Equal(1, crossings))
+
+[<Fact>]
 let ``R6 a manual backward that reports a foreign cell is refused by name`` () =
     let w, other = cell "w" [ 3.0 ], cell "other" [ 1.0 ]
 
@@ -382,7 +423,7 @@ let private kernelsOf (engine: Engine) (work: unit -> unit) =
     engine.Stats.Kernels - before
 
 let private network (w1: Cell) (w2: Cell) (x: Tensor) =
-    x.MatMul(w1.Value).Tanh().MatMul(w2.Value).Sigmoid().Square().Mean()
+    x.MatMul(w1.Value).Tanh().MatMul(w2.Value).Square().Sigmoid().Mean()
 
 [<Fact>]
 let ``R8 a loss read before Backward does not compute the forward pass twice and changes no bit`` () =
@@ -716,10 +757,36 @@ let ``live memory after step 1,000 equals that after step 10`` () =
         for _ in 1..10 do
             step ()
 
-        let early = live ()
+        // The test runner allocates on threads of its own now and then; a leak shows in every window.
+        let growth () =
+            let before = live ()
 
-        for _ in 11..1000 do
-            step ()
+            for _ in 11..1000 do
+                step ()
 
-        let late = live ()
-        Assert.True(abs (late - early) < 100_000L, $"{early} bytes, then {late}"))
+            live () - before
+
+        let windows =
+            Seq.init 3 (fun _ -> growth ())
+            |> Seq.takeWhile (fun g -> g >= 100_000L)
+            |> Array.ofSeq
+
+        Assert.True(windows.Length < 3, $"%A{windows} bytes more in windows of 990 steps"))
+
+[<Fact>]
+let ``an error at evaluation names operation, layer and, on request, the line that built the expression`` () =
+    fresh (fun _ ->
+        let build () =
+            use _ = Mode.Layer "net"
+            Tensor.From([| 0.0; 1.0; 2.0 |], 1, 3).CrossEntropy(Tensor.From [| 5 |])
+
+        let message (t: Tensor) =
+            Assert.ThrowsAny<HybridException>(fun () -> t.Eval() |> ignore).Path
+
+        Assert.Equal("net", message (build ()))
+
+        let traced =
+            use _ = Mode.Origins()
+            build ()
+
+        Assert.Matches(@"^net, built at RuleTests\.fs:\d+$", message traced))

@@ -126,6 +126,11 @@ public sealed class ManualContractTests
         Assert.Equal(5, module.Computed);
         module.BackwardDelta(x, x); // NoGrad kept nothing; the Call from before it is still the parameters'.
         Assert.Equal(5, module.Computed);
+        var other = Numbers.Normal(12, 4, 2);
+        using (Mode.NoGrad())
+            module.Forward(other);
+        module.BackwardDelta(other, x);
+        Assert.Equal(7, module.Computed);
     }
 
     [Fact]

@@ -106,11 +106,38 @@ public sealed class ModuleStructureTests
         var before = net.StateDict();
         net.Forward(Numbers.Normal(2, 3, 2)).Sum().Backward();
         Assert.Null(net.Parameters()[0].Grad);
+        var x = Numbers.Normal(2, 3, 2);
+        net.BackwardUpdateGradient(x, Tensor.Ones(Shape.Of(3, 1), ElementType.Float64));
+        Assert.Null(net.Parameters()[0].Grad);
+        Assert.NotNull(net.Parameters()[2].Grad);
         net.UpdateParameters(0.1);
         Assert.Equal(before["0.weight"].ToDoubles(), net.StateDict()["0.weight"].ToDoubles());
         Assert.NotEqual(before["2.weight"].ToDoubles(), net.StateDict()["2.weight"].ToDoubles());
         net.Unfreeze();
         Assert.All(net.Parameters(), parameter => Assert.True(parameter.Trainable));
+    }
+
+    [Fact]
+    public void A_gradient_from_before_freezing_moves_nothing()
+    {
+        var layer = new Linear(2, 2, seed: 1, type: ElementType.Float64);
+        var before = layer.StateDict();
+        layer.Forward(Numbers.Normal(2, 3, 2)).Sum().Backward();
+        layer.Freeze();
+        layer.UpdateParameters(0.1);
+        Assert.All(before, entry => Assert.Equal(entry.Value.ToDoubles(), layer.StateDict()[entry.Key].ToDoubles()));
+    }
+
+    [Fact]
+    public void Shared_parameters_have_one_name_and_stay_shared_in_a_copy()
+    {
+        var model = new Shares();
+        Assert.Equal(["weight", "0.bias", "bias"], model.NamedParameters().Select(named => named.Name));
+        Assert.Equal(model.NamedParameters().Select(named => named.Cell), model.Parameters());
+        var copy = (Shares)model.Clone();
+        Assert.Same(copy.Weight, copy.Inner.Weight);
+        Assert.NotSame(model.Weight, copy.Weight);
+        Assert.Equal(3, copy.Parameters().Count);
     }
 
     [Fact]
@@ -277,6 +304,37 @@ public sealed class ModuleStructureTests
         private readonly Cell weight = new("", Tensor.Scalar(2));
 
         public Tensor UseToo() => weight.Value;
+    }
+
+    private sealed class Pair(Cell weight) : Module
+    {
+        public Cell Weight { get; } = weight;
+
+        [StateName("0.bias")]
+        public Cell Bias { get; } = new("", Tensor.Scalar(1));
+
+        protected override Tensor Compute(Tensor x) => x;
+    }
+
+    private sealed class Shares : Module
+    {
+        public Shares()
+        {
+            Weight = new("", Tensor.Scalar(1));
+            Inner = new(Weight);
+            Again = Weight;
+        }
+
+        public Cell Weight { get; }
+
+        [StateName("")]
+        public Pair Inner { get; }
+
+        public Cell Again { get; }
+
+        public Cell Bias { get; } = new("", Tensor.Scalar(1));
+
+        protected override Tensor Compute(Tensor x) => x;
     }
 
     private sealed class Holds : Module

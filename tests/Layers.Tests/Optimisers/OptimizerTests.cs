@@ -142,6 +142,34 @@ public sealed class OptimizerTests
         }
     }
 
+    /// <summary>Weight decay that is not decoupled is the gradient of the penalty |w|²/2, whatever the optimiser makes of gradients.</summary>
+    [Fact]
+    public void Weight_decay_is_the_gradient_of_a_penalty()
+    {
+        (string Name, Func<Cell, double, Optimizer> Make)[] optimisers =
+        [
+            ("SGD", (cell, decay) => new SGD([cell], 0.1, 0.9, weightDecay: decay)),
+            ("Adam", (cell, decay) => new Adam([cell], 0.1, weightDecay: decay)),
+            ("RMSprop", (cell, decay) => new RMSprop([cell], 0.1, weightDecay: decay, momentum: 0.5)),
+        ];
+        foreach (var (name, make) in optimisers)
+        {
+            var (decayed, penalised) = (new Cell("w", Numbers.Normal(1, 4)), new Cell("w", Numbers.Normal(1, 4)));
+            var (a, b) = (make(decayed, 0.3), make(penalised, 0));
+            for (var k = 0; k < 5; k++)
+            {
+                var gradient = Numbers.Normal((ulong)k, 4);
+                decayed.ZeroGrad();
+                penalised.ZeroGrad();
+                decayed.Accumulate(gradient);
+                penalised.Accumulate(gradient + (0.3 * penalised.Value));
+                a.Step();
+                b.Step();
+            }
+            Numbers.AssertClose(penalised.Value.ToDoubles(), decayed.Value.ToDoubles(), 1e-14, name);
+        }
+    }
+
     [Fact]
     public void Options_out_of_range_are_refused()
     {

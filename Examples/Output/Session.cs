@@ -1,0 +1,78 @@
+namespace Hybrid.Examples.Output;
+
+/// <summary>
+/// Where a command's words go: results to standard output, progress and notes to standard error. Colour and bars appear only
+/// on a terminal.
+/// </summary>
+/// <param name="output">Standard output.</param>
+/// <param name="error">Standard error.</param>
+/// <param name="terminals">Which of them are terminals.</param>
+/// <param name="cancelled">Is cancelled when the user interrupts.</param>
+internal sealed class Session(TextWriter output, TextWriter error, Terminals terminals, CancellationToken cancelled)
+{
+    private const string Green = "\u001b[32m";
+    private const string Red = "\u001b[31m";
+    private const string Plain = "\u001b[0m";
+
+    /// <summary>Is cancelled when the user interrupts.</summary>
+    internal CancellationToken Cancelled => cancelled;
+
+    /// <summary>The streams of this process.</summary>
+    internal static Session OfThisProcess(CancellationToken cancelled) => new(Console.Out, Console.Error, Terminals.OfThisProcess(), cancelled);
+
+    /// <summary>A line of the results.</summary>
+    internal void Result(string line = "") => output.WriteLine(line);
+
+    /// <summary>A line of the results with a verdict at its end, which a terminal shows in colour.</summary>
+    internal void Verdict(string line, string verdict, bool good) =>
+        output.WriteLine(terminals.Output ? $"{line}{(good ? Green : Red)}{verdict}{Plain}" : line + verdict);
+
+    /// <summary>A line about the run.</summary>
+    internal void Note(string line) => error.WriteLine(line);
+
+    /// <summary>Stops here if the user has interrupted.</summary>
+    internal void Checkpoint() => cancelled.ThrowIfCancellationRequested();
+
+    /// <summary>Runs a stretch of work that reports how far it is: with bars on a terminal, else silently.</summary>
+    /// <param name="tasks">What is done, in order: a name and a number of steps each.</param>
+    /// <param name="prints">Whether the work prints results; on the same terminal they are the progress, and there are no bars.</param>
+    /// <param name="work">The work.</param>
+    internal void WithProgress(IReadOnlyList<(string Name, int Steps)> tasks, bool prints, Action<IProgressReport> work)
+    {
+        if (terminals.ShowBars(prints))
+            ProgressBars.Run(error, tasks, work);
+        else
+            work(Silence.Instance);
+    }
+
+    private sealed class Silence : IProgressReport
+    {
+        internal static readonly Silence Instance = new();
+
+        public void Advance(int task) { }
+    }
+}
+
+/// <summary>How far a piece of work is.</summary>
+internal interface IProgressReport
+{
+    /// <summary>One more step of a task is done.</summary>
+    /// <param name="task">The task, counted from 0.</param>
+    void Advance(int task);
+}
+
+/// <summary>Which streams are terminals that understand colours and moving bars.</summary>
+/// <param name="Output">Whether standard output is.</param>
+/// <param name="Error">Whether standard error is.</param>
+internal readonly record struct Terminals(bool Output, bool Error)
+{
+    /// <summary>Whether bars are shown while work is done that prints results or not: never among results.</summary>
+    internal bool ShowBars(bool prints) => Error && !(prints && Output);
+
+    /// <summary>The streams of this process; none counts where TERM is <c>dumb</c> or NO_COLOR is set.</summary>
+    internal static Terminals OfThisProcess()
+    {
+        var plain = Environment.GetEnvironmentVariable("TERM") is "dumb" || Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 };
+        return new(!plain && !Console.IsOutputRedirected, !plain && !Console.IsErrorRedirected);
+    }
+}

@@ -1,0 +1,18 @@
+namespace Hybrid.Benchmarks;
+
+/// <summary>What is known of the machine, and the middle of what was measured on it.</summary>
+internal static class Machine
+{
+    private const string LoadFile = "/proc/loadavg";
+
+    /// <summary>Processes that want a processor, over the last minute; empty where this is not known.</summary>
+    internal static string Load() => File.Exists(LoadFile) ? File.ReadAllText(LoadFile).Split(' ')[0] : "";
+
+    /// <summary>The middle value.</summary>
+    internal static double Median(IEnumerable<double> values)
+    {
+        var sorted = values.Order().ToArray();
+        var middle = sorted.Length / 2;
+        return sorted.Length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+    }
+}

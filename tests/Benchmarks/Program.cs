@@ -1,0 +1,179 @@
+using System.CommandLine;
+using Hybrid.Benchmarks.Commands;
+using Hybrid.Benchmarks.Workloads;
+using Hybrid.Core;
+using Hybrid.Layers.Data;
+
+namespace Hybrid.Benchmarks;
+
+/// <summary>How fast Hybrid is, and next to what.</summary>
+internal static class Program
+{
+    private const string Description = """
+        Measures Hybrid: against PyTorch in the same minutes, against the machine's limits, in bytes, and from the start.
+
+        Exit codes: 0 measured, 1 failed, 2 usage, 3 no Python with PyTorch, or no data.
+        """;
+
+    /// <summary>Runs the command that the arguments name.</summary>
+    internal static int Main(string[] arguments)
+    {
+        try
+        {
+            var root = new RootCommand(Description)
+            {
+                CompareCommand(),
+                PeakCommand(),
+                AllocCommand(),
+                StartupCommand(),
+                ListCommand(),
+                FirstStepCommand(),
+            };
+            var result = root.Parse(arguments);
+            var code = result.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            return result.Errors.Count > 0 ? ExitCodes.Usage : code;
+        }
+        catch (BenchmarkException e)
+        {
+            Report.Note(e.Message);
+            return e.Code;
+        }
+        catch (DataException e)
+        {
+            Report.Note(e.Message);
+            return ExitCodes.Missing;
+        }
+        catch (HybridException e)
+        {
+            Report.Note(e.Message);
+            return ExitCodes.Failed;
+        }
+    }
+
+    private static Command CompareCommand()
+    {
+        var workload = Words("--workload", "Which workload; 'list' prints them.", WorkloadNames());
+        workload.Required = true;
+        var threads = Threads();
+        var path = Words("--path", "How our step is written.", Steps.Paths);
+        path.DefaultValueFactory = _ => Steps.Paths[0];
+        var seconds = new Option<double>("--seconds")
+        {
+            Description = "Seconds of measured blocks, both sides together.",
+            DefaultValueFactory = _ => 5,
+        };
+        seconds.Validators.Add(given => Refuse(given, seconds, value => value is > 0 and <= 3600, "above 0, up to 3600"));
+        var rounds = Whole("--rounds", "Pairs of blocks.", 9, 1000);
+        var clock = Words(
+            "--clock",
+            "What decides: time by the clock, or CPU time of the two processes (for busy machines, 1 thread).",
+            ["wall", "cpu"]
+        );
+        clock.DefaultValueFactory = _ => "wall";
+        var python = new Option<string?>("--python") { Description = "A Python with PyTorch; by default the first python3 in PATH that has it." };
+        var blas = new Option<string?>("--blas")
+        {
+            Description = "Folder with the libblas.so.3 that the peer is to use; by default Debian's OpenBLAS.",
+        };
+        var command = new Command("compare", "Runs our steps and PyTorch's alternately and prints our time / its best variant's time.")
+        {
+            workload,
+            threads,
+            path,
+            seconds,
+            rounds,
+            clock,
+            python,
+            blas,
+        };
+        command.SetAction(result =>
+            Compare.Run(
+                new(
+                    result.GetValue(workload)!,
+                    result.GetValue(threads),
+                    result.GetValue(path)!,
+                    result.GetValue(seconds),
+                    result.GetValue(rounds),
+                    result.GetValue(clock) == "cpu",
+                    result.GetValue(python),
+                    result.GetValue(blas)
+                )
+            )
+        );
+        return command;
+    }
+
+    private static Command PeakCommand()
+    {
+        var threads = Threads();
+        var command = new Command("peak", "The machine's limits: multiply-adds for each vector width, and memory bandwidth.") { threads };
+        command.SetAction(result => Peak.Run(result.GetValue(threads)));
+        return command;
+    }
+
+    private static Command AllocCommand()
+    {
+        var workload = Words("--workload", "One workload; all by default.", WorkloadNames());
+        var path = Words("--path", "One path; all by default.", Steps.Paths);
+        var command = new Command("alloc", "Bytes that a step takes from the garbage collector.") { workload, path };
+        command.SetAction(result => Alloc.Run(result.GetValue(workload), result.GetValue(path)));
+        return command;
+    }
+
+    private static Command StartupCommand()
+    {
+        var runs = Whole("--runs", "Processes to start.", 7, 1000);
+        var command = new Command("startup", "From the start of a process to its first finished training step.") { runs };
+        command.SetAction(result => Startup.Run(result.GetValue(runs)));
+        return command;
+    }
+
+    private static Command FirstStepCommand()
+    {
+        var command = new Command(Startup.Child, "What 'startup' starts.") { Hidden = true };
+        command.SetAction(_ => Startup.FirstStep());
+        return command;
+    }
+
+    private static Command ListCommand()
+    {
+        var command = new Command("list", "The workloads.");
+        command.SetAction(_ =>
+        {
+            foreach (var workload in WorkloadTable.All)
+                Report.Line($"{workload.Name, -12} {(workload.Trains ? "training" : "inference")}");
+            foreach (var (name, needs) in WorkloadTable.NotInThisBuild)
+                Report.Line($"{name, -12} not in this build: it needs {needs}");
+            return ExitCodes.Done;
+        });
+        return command;
+    }
+
+    // Those that are not in this build are accepted, and then explained.
+    private static string[] WorkloadNames() =>
+        [.. WorkloadTable.All.Select(workload => workload.Name), .. WorkloadTable.NotInThisBuild.Select(missing => missing.Name)];
+
+    private static Option<string?> Words(string name, string meaning, IReadOnlyList<string> words)
+    {
+        var option = new Option<string?>(name) { Description = meaning };
+        option.AcceptOnlyFromAmong([.. words]);
+        return option;
+    }
+
+    private static Option<int> Threads() => Whole("--threads", "Threads that compute.", 1, 256);
+
+    private static Option<int> Whole(string name, string meaning, int normal, int most)
+    {
+        var option = new Option<int>(name) { Description = meaning, DefaultValueFactory = _ => normal };
+        option.Validators.Add(given => Refuse(given, option, value => value >= 1 && value <= most, $"a whole number from 1 to {most}"));
+        return option;
+    }
+
+    private static void Refuse<T>(System.CommandLine.Parsing.OptionResult given, Option<T> option, Func<T, bool> allowed, string range)
+    {
+        if (given.Errors.Any() || given.Tokens.Count != 1)
+            return;
+        if (given.GetValue(option) is { } value && !allowed(value))
+            given.AddError($"{option.Name} takes {range}.");
+    }
+}
