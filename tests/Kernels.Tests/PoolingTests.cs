@@ -18,6 +18,8 @@ public sealed class PoolingTests
         new(6, 5, 7, 3, 4, 3, 2, 2, 2, 1, 1, 1, 1),
         new(5, 9, 9, 5, 3, 3, 4, 1, 1, 0, 0, 2, 2),
         new(7, 8, 9, 4, 5, 3, 3, 2, 2, 1, 1, 2, 1),
+        // The last element of a dilated window lies just beyond the edge.
+        new(5, 7, 8, 5, 6, 3, 3, 1, 1, 1, 1, 2, 2),
         new(33, 1, 20, 1, 10, 1, 2, 1, 2, 0, 0, 1, 1),
         new(18, 6, 6, 1, 1, 6, 6, 6, 6, 0, 0, 1, 1),
         new(0, 4, 4, 2, 2, 2, 2, 2, 2, 0, 0, 1, 1),

@@ -54,6 +54,19 @@ public sealed class ConvolutionTests
     }
 
     [Fact]
+    public void The_first_of_equals_takes_all_of_the_gradient_by_hand_too()
+    {
+        var x = Tensor.From([2.0, 2, 1, 2, 2, 2, 0, 2, 0], 1, 1, 3, 3);
+        foreach (var layer in new[] { new MaxPool2d(2, 1), new MaxPool2d(3, 2, 1) })
+        {
+            var cotangent = Numbers.Normal(1, layer.Forward(x).Shape.ToArray());
+            var automatic = GradientWays.BySweep(layer, x, cotangent, manual: false)[0];
+            Numbers.AssertClose(automatic, GradientWays.BySweep(layer, x, cotangent, manual: true)[0], 1e-15, "ties");
+            Assert.Contains(automatic, value => value == 0);
+        }
+    }
+
+    [Fact]
     public void What_does_not_fit_is_refused_by_its_place()
     {
         var net = new Sequential(new Tanh(), new Conv2d(3, 4, 5));
