@@ -142,16 +142,12 @@ internal static class Program
         {
             foreach (var workload in WorkloadTable.All)
                 Report.Line($"{workload.Name, -12} {(workload.Trains ? "training" : "inference")}");
-            foreach (var (name, needs) in WorkloadTable.NotInThisBuild)
-                Report.Line($"{name, -12} not in this build: it needs {needs}");
             return ExitCodes.Done;
         });
         return command;
     }
 
-    // Those that are not in this build are accepted, and then explained.
-    private static string[] WorkloadNames() =>
-        [.. WorkloadTable.All.Select(workload => workload.Name), .. WorkloadTable.NotInThisBuild.Select(missing => missing.Name)];
+    private static string[] WorkloadNames() => [.. WorkloadTable.All.Select(workload => workload.Name)];
 
     private static Option<string?> Words(string name, string meaning, IReadOnlyList<string> words)
     {

@@ -4,7 +4,10 @@ using Hybrid.Core;
 
 namespace Hybrid.Benchmarks.Commands;
 
-/// <summary>Bytes that a step takes from the garbage collector, on the thread that runs it. Tensors' own memory is not among them.</summary>
+/// <summary>
+/// Bytes that a step takes from the garbage collector, on the thread that runs it: graph objects, and memory of tensors that the pool of
+/// collected values could not give (<see cref="Hybrid.Kernels.StoragePool"/>).
+/// </summary>
 internal static class Alloc
 {
     private const int WarmSteps = 20;
@@ -30,11 +33,6 @@ internal static class Alloc
                     Report.Line($"{workload.Name, -12} {each, -10} {bytes, 12:N0} {collections, 24:F1}");
                 }
             }
-        }
-        if (name is null)
-        {
-            foreach (var (missing, needs) in WorkloadTable.NotInThisBuild)
-                Report.Line($"{missing, -12} not in this build: it needs {needs}");
         }
         return ExitCodes.Done;
     }
