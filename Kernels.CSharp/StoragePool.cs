@@ -112,7 +112,7 @@ internal static class StoragePool
     // Nothing is free: look whether enough of what was handed out can have died to be worth a collection.
     private static byte[]? Collected(int sizeClass, long size)
     {
-        long budget = Math.Max(LeastBudget, Interlocked.Read(ref alive) / 2);
+        long budget = Math.Max(LeastBudget, Interlocked.Read(ref alive) / 16);
         if (Interlocked.Read(ref outstanding) + size < Interlocked.Read(ref alive) + budget)
             return null;
         lock (CollectGate)
