@@ -24,6 +24,7 @@ internal static class Program
             {
                 CompareCommand(),
                 PeakCommand(),
+                KernelsCommand(),
                 AllocCommand(),
                 StartupCommand(),
                 ListCommand(),
@@ -57,12 +58,7 @@ internal static class Program
         var threads = Threads();
         var path = Words("--path", "How our step is written.", Steps.Paths);
         path.DefaultValueFactory = _ => Steps.Paths[0];
-        var seconds = new Option<double>("--seconds")
-        {
-            Description = "Seconds of measured blocks, both sides together.",
-            DefaultValueFactory = _ => 5,
-        };
-        seconds.Validators.Add(given => Refuse(given, seconds, value => value is > 0 and <= 3600, "above 0, up to 3600"));
+        var seconds = Seconds("Seconds of measured blocks, both sides together.", 5);
         var rounds = Whole("--rounds", "Pairs of blocks.", 9, 1000);
         var clock = Words(
             "--clock",
@@ -108,6 +104,16 @@ internal static class Program
         var threads = Threads();
         var command = new Command("peak", "The machine's limits: multiply-adds for each vector width, and memory bandwidth.") { threads };
         command.SetAction(result => Peak.Run(result.GetValue(threads)));
+        return command;
+    }
+
+    private static Command KernelsCommand()
+    {
+        var only = new Option<string>("--only") { Description = "Part of the names of the kernels to run.", DefaultValueFactory = _ => "" };
+        var threads = Threads();
+        var seconds = Seconds("Measured seconds for each kernel.", 0.5);
+        var command = new Command("kernels", "Single kernels at the sizes of the workloads: time, GFLOP/s, GB/s.") { only, threads, seconds };
+        command.SetAction(result => SingleKernels.Run(result.GetValue(only)!, result.GetValue(threads), result.GetValue(seconds)));
         return command;
     }
 
@@ -162,6 +168,13 @@ internal static class Program
     {
         var option = new Option<int>(name) { Description = meaning, DefaultValueFactory = _ => normal };
         option.Validators.Add(given => Refuse(given, option, value => value >= 1 && value <= most, $"a whole number from 1 to {most}"));
+        return option;
+    }
+
+    private static Option<double> Seconds(string meaning, double normal)
+    {
+        var option = new Option<double>("--seconds") { Description = meaning, DefaultValueFactory = _ => normal };
+        option.Validators.Add(given => Refuse(given, option, value => value is > 0 and <= 3600, "above 0, up to 3600"));
         return option;
     }
 
