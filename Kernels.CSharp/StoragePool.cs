@@ -27,6 +27,7 @@ internal static class StoragePool
     private static long outstanding;
     private static long alive;
     private static long pooled;
+    private static long fresh;
 
     [ThreadStatic]
     private static Block? slab;
@@ -36,6 +37,9 @@ internal static class StoragePool
 
     /// <summary>Bytes that wait to be used again.</summary>
     public static long PooledBytes => Interlocked.Read(ref pooled);
+
+    /// <summary>Bytes that no idle block could give, so that the runtime had to, from the start of the process.</summary>
+    public static long FreshBytes => Interlocked.Read(ref fresh);
 
     /// <summary>An array at a fixed address; when nobody can reach it any more, the array goes back to its class.</summary>
     internal class Block
@@ -87,8 +91,12 @@ internal static class StoragePool
         return (slab, offset);
     }
 
-    private static byte[] Pinned(long size) =>
-        GC.AllocateUninitializedArray<byte>((int)Math.Min(size + Storage.Alignment, Array.MaxLength), pinned: true);
+    private static byte[] Pinned(long size)
+    {
+        byte[] memory = GC.AllocateUninitializedArray<byte>((int)Math.Min(size + Storage.Alignment, Array.MaxLength), pinned: true);
+        Interlocked.Add(ref fresh, memory.Length);
+        return memory;
+    }
 
     private static byte[]? Take(int sizeClass)
     {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Hybrid.Benchmarks.Commands;
 using Hybrid.Benchmarks.Workloads;
 using Hybrid.Core;
@@ -31,6 +32,8 @@ internal static class Program
                 FirstStepCommand(),
             };
             var result = root.Parse(arguments);
+            if (arguments.Length > 0 && result.Errors.Count > 0)
+                throw new BenchmarkException(string.Join('\n', result.Errors.Select(error => error.Message)), ExitCodes.Usage);
             var code = result.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
             return result.Errors.Count > 0 ? ExitCodes.Usage : code;
         }
@@ -157,8 +160,15 @@ internal static class Program
 
     private static Option<string?> Words(string name, string meaning, IReadOnlyList<string> words)
     {
-        var option = new Option<string?>(name) { Description = meaning };
-        option.AcceptOnlyFromAmong([.. words]);
+        // A missing word is refused by the same line as a wrong one, which names the words.
+        var option = new Option<string?>(name) { Description = meaning, Arity = ArgumentArity.ZeroOrOne };
+        option.CompletionSources.Add([.. words]);
+        option.Validators.Add(given =>
+        {
+            var word = given.Tokens.Count == 1 ? given.Tokens[0].Value : null;
+            if (!given.Implicit && !words.Contains(word))
+                given.AddError($"{name} takes one of {string.Join(", ", words)}; got {word ?? "nothing"}.");
+        });
         return option;
     }
 
@@ -179,10 +189,10 @@ internal static class Program
     }
 
     private static void Refuse<T>(System.CommandLine.Parsing.OptionResult given, Option<T> option, Func<T, bool> allowed, string range)
+        where T : IParsable<T>
     {
-        if (given.Errors.Any() || given.Tokens.Count != 1)
+        if (given.Tokens.Count != 1 || (T.TryParse(given.Tokens[0].Value, CultureInfo.InvariantCulture, out var value) && allowed(value)))
             return;
-        if (given.GetValue(option) is { } value && !allowed(value))
-            given.AddError($"{option.Name} takes {range}.");
+        given.AddError($"{option.Name} takes {range}; got {given.Tokens[0].Value}.");
     }
 }
