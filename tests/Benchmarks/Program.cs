@@ -27,6 +27,7 @@ internal static class Program
                 PeakCommand(),
                 KernelsCommand(),
                 AllocCommand(),
+                GrowCommand(),
                 StartupCommand(),
                 ListCommand(),
                 FirstStepCommand(),
@@ -59,16 +60,10 @@ internal static class Program
         var workload = Words("--workload", "Which workload; 'list' prints them.", WorkloadNames());
         workload.Required = true;
         var threads = Threads();
-        var path = Words("--path", "How our step is written.", Steps.Paths);
-        path.DefaultValueFactory = _ => Steps.Paths[0];
+        var path = StepPath();
         var seconds = Seconds("Seconds of measured blocks, both sides together.", 5);
         var rounds = Whole("--rounds", "Pairs of blocks.", 9, 1000);
-        var clock = Words(
-            "--clock",
-            "What decides: time by the clock, or CPU time of the two processes (for busy machines, 1 thread).",
-            ["wall", "cpu"]
-        );
-        clock.DefaultValueFactory = _ => "wall";
+        var clock = Clock();
         var python = new Option<string?>("--python") { Description = "A Python with PyTorch; by default the first python3 in PATH that has it." };
         var blas = new Option<string?>("--blas")
         {
@@ -129,6 +124,24 @@ internal static class Program
         return command;
     }
 
+    private static Command GrowCommand()
+    {
+        var sweep = Words("--sweep", "What grows; one after another by default.", Grow.Names);
+        var (path, threads, clock) = (StepPath(), Threads(), Clock());
+        var seconds = Seconds("Measured seconds for each row.", 0.5);
+        var command = new Command("grow", "How the cost of a step grows with batch, width and depth.") { sweep, path, threads, seconds, clock };
+        command.SetAction(result =>
+            Grow.Run(
+                result.GetValue(sweep),
+                result.GetValue(path)!,
+                result.GetValue(threads),
+                result.GetValue(seconds),
+                result.GetValue(clock) == "cpu"
+            )
+        );
+        return command;
+    }
+
     private static Command StartupCommand()
     {
         var runs = Whole("--runs", "Processes to start.", 7, 1000);
@@ -169,6 +182,21 @@ internal static class Program
             if (!given.Implicit && !words.Contains(word))
                 given.AddError($"{name} takes one of {string.Join(", ", words)}; got {word ?? "nothing"}.");
         });
+        return option;
+    }
+
+    private static Option<string?> StepPath()
+    {
+        var option = Words("--path", "How our step is written.", Steps.Paths);
+        option.DefaultValueFactory = _ => Steps.Paths[0];
+        return option;
+    }
+
+    private static Option<string?> Clock()
+    {
+        var meaning = "What decides: time by the clock, or CPU time of the processes (for busy machines, 1 thread).";
+        var option = Words("--clock", meaning, ["wall", "cpu"]);
+        option.DefaultValueFactory = _ => "wall";
         return option;
     }
 
