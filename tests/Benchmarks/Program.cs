@@ -28,6 +28,7 @@ internal static class Program
                 KernelsCommand(),
                 AllocCommand(),
                 GrowCommand(),
+                ExplainCommand(),
                 StartupCommand(),
                 ListCommand(),
                 FirstStepCommand(),
@@ -139,6 +140,22 @@ internal static class Program
                 result.GetValue(clock) == "cpu"
             )
         );
+        return command;
+    }
+
+    private static Command ExplainCommand()
+    {
+        var workload = Words("--workload", "The workload.", WorkloadNames());
+        workload.Required = true;
+        var threads = Threads();
+        var path = StepPath();
+        var command = new Command("explain", "The plan of a workload's step: kernels, memory, predicted and measured times.")
+        {
+            workload,
+            threads,
+            path,
+        };
+        command.SetAction(result => Explain.Run(result.GetValue(workload)!, result.GetValue(threads), result.GetValue(path)!));
         return command;
     }
 
