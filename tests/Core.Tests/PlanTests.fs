@@ -125,7 +125,7 @@ let ``a step that fails changes no cell, in place or not`` () =
 [<Fact>]
 let ``a thread that reads a cell sees whole versions while another one trains it`` () =
     fresh (fun engine ->
-        let n = 200_000
+        let n = 2_000_000
         let w = Cell("w", Tensor.Zeros(Shape.Of [| n |], ElementType.Float32))
 
         let update =
@@ -136,6 +136,7 @@ let ``a thread that reads a cell sees whole versions while another one trains it
         let mutable broken = 0
         let mutable reads = 0
         let mutable stop = false
+        let mutable steps = 0
 
         let reader =
             Thread(fun () ->
@@ -148,12 +149,17 @@ let ``a thread that reads a cell sees whole versions while another one trains it
                     if Array.exists ((<>) values[0]) values then
                         broken <- broken + 1
 
-                    Thread.Sleep 1)
+                    // Two steps unseen, so that the next one is in place.
+                    let seen = Volatile.Read &steps
+
+                    SpinWait.SpinUntil(fun () -> Volatile.Read &steps > seen + 2 || Volatile.Read &stop)
+                    |> ignore)
 
         reader.Start()
 
         for _ in 1..400 do
             update.Invoke() |> ignore
+            Volatile.Write(&steps, steps + 1)
 
         Volatile.Write(&stop, true)
         reader.Join()
