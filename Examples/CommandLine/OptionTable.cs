@@ -9,7 +9,11 @@ internal static class OptionTable
     internal static readonly OptionSpec Data = new("--data", "Images to learn.", Domain.OneOf("mnist", "fashion", "digits"));
 
     /// <summary>Which network.</summary>
-    internal static readonly OptionSpec Model = new("--model", "Network to train.", Domain.OneOf("softmax", "mlp", "all"));
+    internal static readonly OptionSpec Model = new(
+        "--model",
+        "Network to train; where all are, the cnn takes part of each epoch.",
+        Domain.OneOf("softmax", "mlp", "cnn", "all")
+    );
 
     /// <summary>Which way gradients take.</summary>
     internal static readonly OptionSpec Path = new(

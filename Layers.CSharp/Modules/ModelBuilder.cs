@@ -58,6 +58,16 @@ public sealed partial class ModelBuilder
     /// <summary><see cref="Layers.Flatten"/>: each example as one row.</summary>
     public ModelBuilder Flatten() => Add("Flatten()", static (_, _, _) => new Flatten());
 
+    /// <summary><see cref="Layers.Unflatten"/>: the example's first axis as several, such as a row of pixels as an image.</summary>
+    /// <param name="sizes">Their lengths, each at least 1: <c>Unflatten(1, 28, 28)</c>.</param>
+    /// <exception cref="ShapeException">There is no length, one is below 1, or together they are not as long as the axis.</exception>
+    public ModelBuilder Unflatten(params int[] sizes)
+    {
+        ArgumentNullException.ThrowIfNull(sizes);
+        int[] own = [.. sizes];
+        return Add(Said("Unflatten", own), (_, _, _) => new Unflatten(own));
+    }
+
     /// <summary>A module of your own. It is used as it is: models built from this description twice share its parameters.</summary>
     /// <param name="module">A module of one input.</param>
     /// <exception cref="HybridException">The module refuses the shape that it would get.</exception>

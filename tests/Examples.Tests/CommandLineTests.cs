@@ -62,6 +62,14 @@ public sealed class CommandLineTests
     }
 
     [Fact]
+    public void The_cross_check_names_its_networks()
+    {
+        var ran = Running.Refused("crosscheck", "--model", "lstm");
+
+        Assert.Equal(["--model: expected softmax, mlp, cnn or all, got 'lstm'.", "More: Examples crosscheck --help"], ran.ErrorLines);
+    }
+
+    [Fact]
     public void An_unknown_command_is_answered_with_the_commands()
     {
         var ran = Running.Refused("train");
