@@ -62,5 +62,22 @@ internal static class CommandTable
             ],
             DigitsMlp.Run
         ),
+        new(
+            "train",
+            "Trains one network with Adam and tests it after each epoch: the library's Trainer, with bars on a terminal and a line an epoch elsewhere.",
+            [
+                OptionTable.Data.Deferred("mnist, or digits where MNIST is not found"),
+                OptionTable.Model.Only("cnn", "mlp", "softmax"),
+                OptionTable.Path.Only("automatic", "manual"),
+                OptionTable.Precision.By("float32"),
+                OptionTable.Epochs.By("3"),
+                OptionTable.Batch.By("100"),
+                OptionTable.LearningRate.By("0.001"),
+                OptionTable.Threads.By(OptionTable.Processors),
+                OptionTable.Seed.By("0"),
+                OptionTable.Json.By(null),
+            ],
+            Training.Run
+        ),
     ];
 }

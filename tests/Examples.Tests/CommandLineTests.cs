@@ -72,12 +72,12 @@ public sealed class CommandLineTests
     [Fact]
     public void An_unknown_command_is_answered_with_the_commands()
     {
-        var ran = Running.Refused("train");
+        var ran = Running.Refused("teach");
 
         Assert.Equal(2, ran.ExitCode);
         Assert.Equal("", ran.Output);
         Assert.Equal(
-            ["Unrecognized command or argument 'train'.", "The commands are crosscheck, softmax-mnist, digits-mlp.", "More: Examples --help"],
+            ["Unrecognized command or argument 'teach'.", "The commands are crosscheck, softmax-mnist, digits-mlp, train.", "More: Examples --help"],
             ran.ErrorLines
         );
     }
@@ -88,6 +88,7 @@ public sealed class CommandLineTests
     [InlineData("crosscheck", "crosscheck", "--epochs", "7")]
     [InlineData("softmax-mnist", "softmax-mnist", "--epochs", "7")]
     [InlineData("digits-mlp", "digits-mlp", "--epochs", "7")]
+    [InlineData("train", "train", "--epochs", "7")]
     public void Without_a_command_the_cross_check_runs(string expected, params string[] arguments)
     {
         var (command, settings) = Running.Parsed(arguments);
@@ -100,7 +101,7 @@ public sealed class CommandLineTests
     [Fact]
     public void Every_command_takes_every_option_by_the_same_words()
     {
-        Assert.Equal(3, CommandTable.All.Count);
+        Assert.Equal(4, CommandTable.All.Count);
         Assert.All(CommandTable.All, command => Assert.Equal(OptionTable.All, command.Options.Select(option => option.Spec)));
     }
 

@@ -151,6 +151,7 @@ public sealed class ProgramTests
     [InlineData("softmax-mnist", "--data", "digits")]
     [InlineData("digits-mlp")]
     [InlineData("crosscheck", "--data", "digits")]
+    [InlineData("train", "--data", "digits")]
     public void Ctrl_C_ends_the_run_promptly_with_130_and_leaves_nothing_half_written(params string[] command)
     {
         if (!OperatingSystem.IsLinux())
