@@ -8,6 +8,8 @@ internal static class CommandTable
     /// <summary>What runs when no command is named.</summary>
     internal const string DefaultCommand = "crosscheck";
 
+    private static CommandOption MirrorOption { get; } = OptionTable.Mirror.Deferred("those that PyTorch's and Zalando's loaders use");
+
     /// <summary>All of them, in the order of the help.</summary>
     internal static IReadOnlyList<CommandSpec> All { get; } =
     [
@@ -79,5 +81,9 @@ internal static class CommandTable
             ],
             Training.Run
         ),
+        new("download", "Downloads a dataset into the user's cache folder, where the other commands find it.", [MirrorOption], Download.Run)
+        {
+            Argument = OptionTable.Dataset,
+        },
     ];
 }

@@ -1,4 +1,5 @@
 using Hybrid.Layers;
+using Hybrid.Layers.Data;
 
 namespace Hybrid.Examples.Output;
 
@@ -56,6 +57,17 @@ internal sealed class Session(TextWriter output, TextWriter error, Terminals ter
             ProgressBars.Run(error, [("training", epochs), ("validation", epochs)], report => work(new TrainingSteps(report)));
         else
             work(new LineProgress(error));
+    }
+
+    /// <summary>Runs a download: with a bar for each file on a terminal, else with a note where each one comes from.</summary>
+    /// <param name="files">The files, in order.</param>
+    /// <param name="work">The download, which is to report its progress.</param>
+    internal void WithDownload(IReadOnlyList<DownloadFile> files, Action<IProgress<DownloadProgress>> work)
+    {
+        if (terminals.ShowBars(prints: false))
+            ProgressBars.Run(error, [.. files.Select(file => (file.ServedName, 1))], report => work(new DownloadSteps(files, report)));
+        else
+            work(new DownloadLines(this));
     }
 
     private sealed class Silence : IProgressReport

@@ -84,13 +84,4 @@ public sealed class TrainingTests
         else
             Assert.Equal(expected, words.ToString());
     }
-
-    private sealed class Reached : IProgressReport
-    {
-        internal List<(int Task, double Done, double Total, string Note)> Calls { get; } = [];
-
-        public void Advance(int task) => throw new InvalidOperationException("A training says where it is.");
-
-        public void Reach(int task, double done, double total, string note) => Calls.Add((task, done, total, note));
-    }
 }
