@@ -191,15 +191,7 @@ internal static unsafe class ProductLoop<S, V, T>
         private readonly void PackStrip(int column, T* target)
         {
             int columns = Math.Min(StripWidth, Columns - column);
-            Packing<S, V, T>.Strip(
-                SourceB(column),
-                Product.RowStepB,
-                Product.ColumnStepB,
-                target,
-                Depth,
-                columns,
-                Vectors(columns) * S.Count
-            );
+            Packing<S, V, T>.Strip(SourceB(column), Product.RowStepB, Product.ColumnStepB, target, Depth, columns, Vectors(columns) * S.Count);
         }
 
         /// <summary>Runs all tiles of the present rows; a strip of B is used for every tile of rows before the next one.</summary>
