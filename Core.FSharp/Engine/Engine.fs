@@ -169,6 +169,13 @@ type Engine(options: EngineOptions) =
     let mutable planCount = 0
     let mutable planBytes = 0L
 
+    // The trap speaks of elements as the user sees them, so it needs tensors as they are.
+    let layout =
+        if options.Rewrites && not options.TrapNonFinite then
+            Lanes.apply
+        else
+            fun _ _ roots -> roots
+
     let trap (paths: Func<int, string>) =
         if not options.TrapNonFinite then
             null
@@ -295,7 +302,7 @@ type Engine(options: EngineOptions) =
             known
         else
             let plan =
-                Planner.make order outputs options.Rewrites options.InexactRewrites (code.ToArray())
+                Planner.make order outputs options.Rewrites options.InexactRewrites layout (code.ToArray())
 
             lock plans (fun () ->
                 compiles <- compiles + 1L

@@ -154,10 +154,8 @@ module internal Planner =
 
         struct (placed, top)
 
-    /// A plan for the roots of an order. `outputs` are positions whose values are wanted.
-    let make (order: Order) (outputs: int[]) (rewrite: bool) (inexact: bool) (key: int[]) : Plan =
-        let struct (rebuilt, origin) = Rewrite.rebuild order rewrite inexact
-        let roots = outputs |> Array.map (fun i -> rebuilt[i])
+    /// A plan for nodes whose placeholders are numbered by their positions in an order. `origin` names the position that a node stands for.
+    let lay (order: Order) (origin: Dictionary<Node, int>) (roots: Node[]) (key: int[]) : Plan =
         let work = Walk.order Walk.everything roots
 
         let distinct =
@@ -332,3 +330,20 @@ module internal Planner =
             |> Array.map (fun p -> struct (work.Nodes[p].Shape, work.Nodes[p].DType))
 
         Plan(key, hash (ReadOnlySpan<int> key), finished, places.ToArray(), results, shapes, arena)
+
+    /// A plan for the roots of an order. `outputs` are positions whose values are wanted.
+    let make
+        (order: Order)
+        (outputs: int[])
+        (rewrite: bool)
+        (inexact: bool)
+        (layout: (Order -> Node[] -> Plan) -> Dictionary<Node, int> -> Node[] -> Node[])
+        (key: int[])
+        : Plan =
+        let struct (rebuilt, origin) = Rewrite.rebuild order rewrite inexact
+        let roots = outputs |> Array.map (fun i -> rebuilt[i])
+
+        let inner (order: Order) (roots: Node[]) =
+            lay order (Dictionary HashIdentity.Reference) roots [||]
+
+        lay order origin (layout inner origin roots) key

@@ -54,7 +54,7 @@ public static unsafe class Convolution
     public static void BackwardWeight(ElementType type, ConvolutionShape shape, nint dw, nint x, nint dy, WorkerPool pool) =>
         Kernels(type).BackwardWeight(shape, dw, x, dy, pool);
 
-    private static IConvolution Kernels(ElementType type) =>
+    internal static IConvolution Kernels(ElementType type) =>
         type switch
         {
             ElementType.Float32 => Chosen<float>.Kernels,

@@ -29,8 +29,8 @@ internal struct Correlation
     /// <summary>Taps' distances from a place, in order.</summary>
     public nint Offsets;
 
-    /// <summary>The weights of each tile of outputs, tap by tap.</summary>
-    public nint Weights;
+    /// <summary>From the job's weights to those of this sweep: each tile of outputs, tap by tap.</summary>
+    public long Weights;
 }
 
 /// <summary>Frames to pack, sweeps to run, and where the results go.</summary>
@@ -39,6 +39,7 @@ internal unsafe struct CorrelationJob
     public Frame Frame;
     public Correlation* Sweeps;
     public int SweepCount;
+    public nint Weights;
     public nint Result;
 
     /// <summary>Elements of an image of the result.</summary>
@@ -75,21 +76,27 @@ internal static unsafe class CorrelationBlocks<S, V, T>
         for (long block = from; block < to; block++)
         {
             job->Frame.Pack<T>(block, source);
-            for (int i = 0; i < job->SweepCount; i++)
-            {
-                for (int lanes = 0; lanes < LaneLayout<T>.Bytes; lanes += sizeof(V))
-                {
-                    Sweep(job->Sweeps + i, source + lanes, target + lanes);
-                }
-            }
-
+            Block(*job, target, source, job->Weights);
             T* result = (T*)job->Result + (block * LaneLayout<T>.Lanes * job->ResultSize);
             LaneLayout<T>.Unpack((T*)target, result, job->ResultSize, LaneLayout<T>.Images(job->Frame.Images, block), job->ResultSize);
         }
     }
 
+    /// <summary>All sweeps over one block.</summary>
+    public static void Block(in CorrelationJob job, nint target, nint source, nint weights)
+    {
+        for (int i = 0; i < job.SweepCount; i++)
+        {
+            Correlation* sweep = job.Sweeps + i;
+            for (int lanes = 0; lanes < LaneLayout<T>.Bytes; lanes += sizeof(V))
+            {
+                Sweep(sweep, source + lanes, target + lanes, weights + (nint)sweep->Weights);
+            }
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Sweep(Correlation* sweep, nint source, nint target)
+    private static void Sweep(Correlation* sweep, nint source, nint target, nint weights)
     {
         CorrelationTile call;
         call.SourceStep = sweep->SourceStep;
@@ -107,7 +114,7 @@ internal static unsafe class CorrelationBlocks<S, V, T>
             {
                 int first = TileStart(sweep->Outputs, tile, tiles);
                 int outputs = TileStart(sweep->Outputs, tile + 1, tiles) - first;
-                call.Weights = sweep->Weights + (nint)((long)first * sweep->Taps * sizeof(T));
+                call.Weights = weights + (nint)((long)first * sweep->Taps * sizeof(T));
                 int column = 0;
                 for (int run = 1; run <= runs; run++)
                 {

@@ -21,6 +21,7 @@ internal static class Workspace
         LaneResults,
         LaneSums,
         WindowPlan,
+        WindowWeights,
         WindowPartials,
         Count,
     }
