@@ -141,10 +141,15 @@ let private take =
 
 let private put =
     follows (fun site n ->
-        let dtype, planes, from, into = n.DType, n.Shape[1], plane n.A.Shape, plane n.Shape
+        let dtype = n.DType
+        let make = operation "putAtLanes" site.Shape dtype [ site.Block 0; site.Block 1 ]
 
-        operation "putAtLanes" site.Shape dtype [ site.Block 0; site.Block 1 ] (fun o ->
-            LanePooling.Put(dtype, planes, from, into, o.Output, o.Inputs[0], o.Inputs[1])))
+        if n.B.Primitive.Name = "maxPositions" && Shapes.same n.B.A.Shape n.Shape then
+            let shape = pool n.B n.Shape n.A.Shape
+            make (fun o -> LanePooling.MaxBackward(dtype, shape, o.Output, o.Inputs[0], o.Inputs[1]))
+        else
+            let planes, from, into = n.Shape[1], plane n.A.Shape, plane n.Shape
+            make (fun o -> LanePooling.Put(dtype, planes, from, into, o.Output, o.Inputs[0], o.Inputs[1])))
 
 let private sameBatch (n: Node) (_: int) =
     n.Shape.Size > 0L

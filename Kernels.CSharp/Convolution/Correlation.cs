@@ -26,11 +26,45 @@ internal struct Correlation
     public int Outputs;
     public int Taps;
 
+    /// <summary>The taps are [planes, rows of the window, columns of the window]; these say which of them places have.</summary>
+    public int Planes;
+    public Reach WindowRows;
+    public Reach WindowColumns;
+
     /// <summary>Taps' distances from a place, in order.</summary>
     public nint Offsets;
 
     /// <summary>From the job's weights to those of this sweep: each tile of outputs, tap by tap.</summary>
     public long Weights;
+}
+
+/// <summary>
+/// Which elements of a window, along one axis, meet the inside of a frame: element m at place p stands at Origin + p - m * TapStep, and inside is
+/// [0, Length). Without a limit all do.
+/// </summary>
+internal struct Reach
+{
+    public int Taps;
+    public int Origin;
+    public int TapStep;
+
+    /// <summary>0 for no limit.</summary>
+    public int Length;
+
+    /// <summary>The elements that some place of a run has.</summary>
+    public readonly (int First, int Count) Of(int firstPlace, int lastPlace)
+    {
+        if (Length == 0)
+        {
+            return (0, Taps);
+        }
+
+        int low = Origin + firstPlace - Length + 1;
+        int high = Origin + lastPlace;
+        int first = low <= 0 ? 0 : (low + TapStep - 1) / TapStep;
+        int end = high < 0 ? 0 : Math.Min(Taps, (high / TapStep) + 1);
+        return (first, Math.Max(0, end - first));
+    }
 }
 
 /// <summary>Frames to pack, sweeps to run, and where the results go.</summary>
@@ -103,11 +137,14 @@ internal static unsafe class CorrelationBlocks<S, V, T>
         call.TargetStep = sweep->TargetStep;
         call.TargetPlaneStep = sweep->TargetPlaneStep;
         call.Offsets = sweep->Offsets;
-        call.Taps = sweep->Taps;
+        call.Planes = sweep->Planes;
+        call.PlaneTaps = sweep->WindowRows.Taps * sweep->WindowColumns.Taps;
+        call.RowTaps = sweep->WindowColumns.Taps;
         int tiles = TilesOf(sweep->Outputs);
         int runs = (sweep->Columns + WindowTiles<S, V, T>.Places - 1) / WindowTiles<S, V, T>.Places;
         for (int row = 0; row < sweep->Rows; row++)
         {
+            (call.FirstRow, call.Rows) = sweep->WindowRows.Of(row, row);
             nint from = source + (nint)(sweep->Source + (row * sweep->SourceRowStep));
             nint to = target + (nint)(sweep->Target + (row * sweep->TargetRowStep));
             for (int tile = 0; tile < tiles; tile++)
@@ -121,6 +158,7 @@ internal static unsafe class CorrelationBlocks<S, V, T>
                     int end = (int)((long)sweep->Columns * run / runs);
                     call.Source = from + (nint)(column * sweep->SourceStep);
                     call.Target = to + (nint)((first * sweep->TargetPlaneStep) + (column * sweep->TargetStep));
+                    (call.FirstColumn, call.Columns) = sweep->WindowColumns.Of(column, end - 1);
                     WindowTiles<S, V, T>.Correlation(outputs, end - column)(&call);
                     column = end;
                 }

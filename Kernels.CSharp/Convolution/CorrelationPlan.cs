@@ -137,6 +137,9 @@ internal static unsafe class CorrelationPlan<S, V, T>
             Columns = s.OutWidth,
             Outputs = s.Filters,
             Taps = (int)Taps(s, false),
+            Planes = 1,
+            WindowRows = new Reach { Taps = 1 },
+            WindowColumns = new Reach { Taps = (int)Taps(s, false) },
             Offsets = (nint)offsets,
         };
         ImageOffsets(s, frame, offsets);
@@ -175,6 +178,9 @@ internal static unsafe class CorrelationPlan<S, V, T>
             Rows = Math.Max(0, (s.Height - row + s.StrideHeight - 1) / s.StrideHeight),
             Columns = Math.Max(0, (s.Width - column + s.StrideWidth - 1) / s.StrideWidth),
             Outputs = s.Channels,
+            Planes = s.Filters,
+            WindowRows = Met(s.KernelHeight, s.DilationHeight, s.StrideHeight, rowRest, (int)sourceRow + frame.Top, s.OutHeight),
+            WindowColumns = Met(s.KernelWidth, s.DilationWidth, s.StrideWidth, columnRest, (int)sourceColumn + frame.Left, s.OutWidth),
             Offsets = (nint)offsets,
         };
         for (int filter = 0; filter < s.Filters; filter++)
@@ -212,6 +218,38 @@ internal static unsafe class CorrelationPlan<S, V, T>
                 }
             }
         }
+    }
+
+    /// <summary>
+    /// The elements of the window along one axis that leave a remainder by the stride; the first place of the sweep stands at a row (or column) of the
+    /// gradient for an element that is not moved.
+    /// </summary>
+    private static Reach Met(int kernel, int dilation, int stride, int rest, int place, int length)
+    {
+        Reach reach = new() { Length = length, TapStep = 1 };
+        int first = 0;
+        for (int i = 0; i < kernel; i++)
+        {
+            if (i * dilation % stride != rest)
+            {
+                continue;
+            }
+
+            int moved = i * dilation / stride;
+            if (reach.Taps == 0)
+            {
+                first = moved;
+            }
+            else if (reach.Taps == 1)
+            {
+                reach.TapStep = moved - first;
+            }
+
+            reach.Taps++;
+        }
+
+        reach.Origin = place - first;
+        return reach;
     }
 
     /// <summary>Whether an element of the window meets the elements of the image that leave these remainders.</summary>

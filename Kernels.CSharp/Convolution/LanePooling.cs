@@ -78,6 +78,49 @@ public static unsafe class LanePooling
         }
     }
 
+    /// <summary><see cref="Pooling.Put"/> at positions that <see cref="MaxPositions"/> found.</summary>
+    /// <param name="type">Float32 or Float64.</param>
+    /// <param name="shape">The sizes of the pooling.</param>
+    /// <param name="dx">Output [planes, height, width, lanes].</param>
+    /// <param name="dy">Gradients [planes, out height, out width, lanes].</param>
+    /// <param name="positions">Int32 [planes, out height, out width, lanes].</param>
+    public static void MaxBackward(ElementType type, PoolingShape shape, nint dx, nint dy, nint positions)
+    {
+        int size = shape.Height * shape.Width;
+        int count = shape.OutHeight * shape.OutWidth;
+        bool overlap =
+            shape.StrideHeight <= (shape.KernelHeight - 1) * shape.DilationHeight
+            || shape.StrideWidth <= (shape.KernelWidth - 1) * shape.DilationWidth;
+        if (overlap || type != ElementType.Float32)
+        {
+            Put(type, shape.Planes, count, size, dx, dy, positions);
+        }
+        else if (CpuFeatures.Has512)
+        {
+            PutUnder<Simd512<float>, Vector512<float>>(shape, dx, dy, positions);
+        }
+        else if (CpuFeatures.Has256)
+        {
+            PutUnder<Simd256<float>, Vector256<float>>(shape, dx, dy, positions);
+        }
+        else
+        {
+            PutUnder<Simd128<float>, Vector128<float>>(shape, dx, dy, positions);
+        }
+    }
+
+    private static void PutUnder<S, V>(PoolingShape shape, nint dx, nint dy, nint positions)
+        where S : ISimd<V, float>
+        where V : unmanaged
+    {
+        long size = (long)shape.Height * shape.Width * LaneLayout<float>.Lanes;
+        long count = (long)shape.OutHeight * shape.OutWidth * LaneLayout<float>.Lanes;
+        for (int plane = 0; plane < shape.Planes; plane++)
+        {
+            PoolingLoop<S, V, float>.Put(shape, (float*)dx + (plane * size), (float*)dy + (plane * count), (float*)positions + (plane * count));
+        }
+    }
+
     private enum Kind
     {
         Positions,

@@ -124,6 +124,60 @@ internal static unsafe class PoolingLoop<S, V, T>
         }
     }
 
+    /// <summary>
+    /// The transpose of taking the elements at positions under windows that do not overlap: each place's gradient at its position, zeros
+    /// elsewhere.
+    /// </summary>
+    public static void Put(PoolingShape shape, T* target, T* gradients, T* positions)
+    {
+        if (shape.OutHeight * shape.StrideHeight != shape.Height || shape.OutWidth * shape.StrideWidth != shape.Width || !Touch(shape))
+        {
+            LaneLayout<T>.Clear((nint)target, (long)shape.Height * shape.Width * LaneLayout<T>.Bytes);
+        }
+
+        for (int lane = 0; lane < Lanes; lane += S.Count)
+        {
+            PutUnder(shape, target + lane, gradients + lane, positions + lane);
+        }
+    }
+
+    // Windows without gaps in between or inside.
+    private static bool Touch(PoolingShape s) =>
+        s.StrideHeight == s.KernelHeight
+        && s.StrideWidth == s.KernelWidth
+        && s is { PadTop: 0, PadLeft: 0 }
+        && (s.DilationHeight == 1 || s.KernelHeight == 1)
+        && (s.DilationWidth == 1 || s.KernelWidth == 1);
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PutUnder(PoolingShape s, T* target, T* gradients, T* positions)
+    {
+        for (int row = 0; row < s.OutHeight; row++)
+        {
+            Span rows = new(row, s.StrideHeight, s.PadTop, s.DilationHeight, s.KernelHeight, s.Height);
+            for (int column = 0; column < s.OutWidth; column++)
+            {
+                Span columns = new(column, s.StrideWidth, s.PadLeft, s.DilationWidth, s.KernelWidth, s.Width);
+
+                // The sum of zero and the gradient, as where several meet: -0 becomes 0.
+                V gradient = S.Add(S.Zero, S.Load(gradients));
+                V position = S.Load(positions);
+                for (int i = 0; i < rows.Count; i++)
+                {
+                    long at = ((rows.First + ((long)i * s.DilationHeight)) * s.Width) + columns.First;
+                    for (int j = 0; j < columns.Count; j++)
+                    {
+                        S.Store(target + (at * Lanes), S.Select(S.BitsEqual(position, S.ConstBits(at)), gradient, S.Zero));
+                        at += s.DilationWidth;
+                    }
+                }
+
+                gradients += Lanes;
+                positions += Lanes;
+            }
+        }
+    }
+
     /// <summary>A block of planes, and one of results.</summary>
     private static void Scratch(PoolingShape shape, out T* planes, out T* results)
     {
@@ -156,7 +210,9 @@ internal static unsafe class PoolingLoop<S, V, T>
                     for (int j = 0; j < columns.Count; j++)
                     {
                         V x = S.Load(source + (at * Lanes));
-                        V wins = S.Or(S.Less(best, x), S.AndNot(S.Equal(best, best), S.Equal(x, x)));
+
+                        // Larger, or the first NaN: not below or equal to a best that is a number.
+                        V wins = S.AndNot(S.Equal(best, best), S.LessEqual(x, best));
                         best = S.Select(wins, x, best);
                         position = R.IsPlace ? S.Select(wins, S.ConstBits(at), position) : position;
                         at += s.DilationWidth;
