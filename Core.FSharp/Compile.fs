@@ -150,16 +150,20 @@ type CompiledFunction(f: Func<Tensor[], Tensor[]>) =
                     graded |> Array.map (fun c -> c.Gradient) |> Array.filter (isNull >> not)
                 ]
 
-        // What does not depend on the arguments or cells is computed now, once.
+        // What does not depend on the arguments or cells is computed now, once; but a number that is repeated to a shape stays a
+        // number, and what only looks at memory differently costs nothing in the plan.
+        let remains (n: Node) =
+            n.Symbolic || not (isNull n.Primitive.View)
+
         let symbolic =
             { new Walk.Descent() with
-                member _.Count node = if node.Symbolic then node.Arity else 0
+                member _.Count node = if remains node then node.Arity else 0
                 member _.Child(node, i) = node.Input i
             }
 
         let frontier =
             (Walk.order symbolic roots).Nodes
-            |> Array.filter (fun n -> not n.Symbolic && n.Arity > 0 && isNull n.Value)
+            |> Array.filter (fun n -> not (remains n) && n.Arity > 0 && isNull n.Value)
 
         engine.Evaluate frontier
         let order = Walk.order Walk.pending roots

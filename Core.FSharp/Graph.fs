@@ -73,16 +73,7 @@ type Graph =
     static member MultiplyAdds([<ParamArray>] results: Tensor[]) : int64 =
         lock Gate.instance (fun () ->
             let order = Graph.Everything results
-            let mutable total = 0L
-
-            for n in order.Nodes do
-                if n.Arity = 2 && n.Primitive.Family = Family.Contraction then
-                    match n.Primitive.Name with
-                    | "matmul" -> total <- total + n.Shape.Size * int64 n.A.Shape[n.A.Shape.Rank - 1]
-                    | "conv2d" when n.B.Shape[0] > 0 -> total <- total + n.Shape.Size * (n.B.Shape.Size / int64 n.B.Shape[0])
-                    | _ -> ()
-
-            total)
+            order.Nodes |> Array.sumBy Cost.multiplyAdds)
 
     /// Whether a result is computed from a cell, also where no gradient can flow; in any version of the cell.
     static member Reads(result: Tensor, cell: Cell) : bool =

@@ -84,7 +84,9 @@ type Layout internal (shape: Shape, strides: int64[], offset: int64) =
 /// What a kernel gets when it runs: where its output and inputs are, and the threads that it may use.
 [<Sealed>]
 type Operands internal (pool: WorkerPool) =
-    member val internal Output = 0n with get, set
+    member val internal Outputs: nativeint[] = Array.zeroCreate 8 with get, set
+    /// The only output of most kernels.
+    member internal this.Output = this.Outputs[0]
     member val internal Inputs: nativeint[] = Array.zeroCreate 8 with get, set
     member internal _.Pool = pool
 
@@ -416,6 +418,9 @@ and internal ViewRule = delegate of Node * Layout -> Layout
 /// Makes the kernel of a node whose inputs lie in memory as the layouts say. The output is contiguous.
 and internal Lowering = delegate of Node * Layout[] -> Kernel
 
+/// The function of elements that a node applies, if it applies one and nothing else: what can be fused with others.
+and internal ElementRule = delegate of Node -> ElementFunction
+
 /// An application of a primitive to try it on: shapes and domains of the inputs, and how the node is made.
 and Sample =
     {
@@ -449,8 +454,8 @@ and [<ReferenceEquality>] Primitive =
             Latex: string
             Kink: string
             Access: Access
-            /// Whether the output may be written over an input of the same layout.
-            InPlace: bool
+            /// For primitives whose kernel is a function of elements: that function; otherwise null, and `Lower` makes the kernel.
+            Element: ElementRule
             Lower: Lowering
             /// For primitives that need no kernel: the same memory looked at differently.
             View: ViewRule
@@ -507,7 +512,7 @@ module internal Primitive =
             Latex = name
             Kink = ""
             Access = Access.Strided
-            InPlace = false
+            Element = null
             Lower = unset name
             View = null
             Samples = []

@@ -16,7 +16,14 @@ namespace Hybrid.Kernels;
 internal static class StoragePool
 {
     /// <summary>The largest block in bytes that one array can hold.</summary>
-    public static readonly long LargestBlock = Array.MaxLength - Storage.Alignment;
+    public static readonly long LargestBlock = Array.MaxLength - Page;
+
+    /// <summary>
+    /// Larger blocks begin at multiples of this. Processors compare the low 12 bits of a load's address with those of stores under way:
+    /// where an output lies a little beyond its input in these bits, as it does if arrays are packed, every load waits for a store. Blocks
+    /// that all begin alike never meet (Intel's optimization manual, "4-KByte aliasing").
+    /// </summary>
+    public const int Page = 4096;
 
     private const int SmallestClass = 1024;
     private const int SlabBytes = 16 * 1024;
@@ -46,7 +53,8 @@ internal static class StoragePool
         {
             Memory = memory;
             nint start = (nint)Unsafe.AsPointer(ref memory[0]);
-            Start = (start + Storage.Alignment - 1) & ~(nint)(Storage.Alignment - 1);
+            int alignment = AlignmentOf(memory.Length);
+            Start = (start + alignment - 1) & -alignment;
         }
 
         public nint Start { get; }
@@ -88,7 +96,10 @@ internal static class StoragePool
     }
 
     private static byte[] Pinned(long size) =>
-        GC.AllocateUninitializedArray<byte>((int)Math.Min(size + Storage.Alignment, Array.MaxLength), pinned: true);
+        GC.AllocateUninitializedArray<byte>((int)Math.Min(size + AlignmentOf(size), Array.MaxLength), pinned: true);
+
+    // What is large enough to pay for it; a slab of small blocks is not one.
+    private static int AlignmentOf(long size) => size > SlabBytes + Storage.Alignment ? Page : Storage.Alignment;
 
     private static byte[]? Take(int sizeClass)
     {

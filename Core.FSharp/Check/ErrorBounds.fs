@@ -264,7 +264,7 @@ module internal ErrorBounds =
             ] do
             table[name] <- exact
 
-        for name in [ "variable"; "output"; "stopGradient"; "neg"; "abs"; "relu" ] do
+        for name in [ "variable"; "output"; "stopGradient"; "neg"; "abs"; "relu"; "flush" ] do
             table[name] <- first
 
         for name in

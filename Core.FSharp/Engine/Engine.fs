@@ -3,6 +3,7 @@ namespace Hybrid.Core
 open System
 open System.Collections.Concurrent
 open System.Collections.Generic
+open System.Diagnostics
 open System.Runtime.InteropServices
 open System.Threading
 open Hybrid.Kernels
@@ -17,8 +18,8 @@ type EngineStats =
         Hits: int64
         /// Plans that were run.
         Runs: int64
-        /// Kernel calls in all of these runs.
-        Kernels: int64
+        /// Operations that all of these runs computed; several may share one pass over memory.
+        Operations: int64
         /// Plans in the cache now.
         Plans: int
         /// Bytes that the cached plans hold.
@@ -33,7 +34,7 @@ type EngineOptions() =
     /// Threads that one evaluation may use; the default is one for each processor. Never changes a bit of a result.
     member val Threads = Environment.ProcessorCount with get, set
 
-    /// Whether plans are simplified and equal work is shared; true. Never changes a bit of a result.
+    /// Whether plans are simplified, equal work is shared and functions of elements run together; true. Never changes a bit of a result.
     member val Rewrites = true with get, set
 
     /// Whether rules that may change bits (x + 0, x * 0) are used as well; false.
@@ -41,6 +42,9 @@ type EngineOptions() =
 
     /// Whether the first NaN or infinity that a step computes is an error that names operation and layer; false, as it costs a pass over all values.
     member val TrapNonFinite = false with get, set
+
+    /// Whether the steps of plans are timed, for `Engine.Explain`; false, as it costs two readings of the clock for each step.
+    member val Measure = false with get, set
 
     /// How many plans are kept; 256.
     member val MaxPlans = 256 with get, set
@@ -83,7 +87,7 @@ type internal Executor(pool: WorkerPool) =
         Hybrid.Kernels.Elementwise.Fill(scalar.DType, address, 1L, Leaves.number scalar, WorkerPool.Serial)
 
     /// Runs a plan: `leaf` gives the value at a position, `scalar` the scalar node at a position. Results are written to `results`.
-    member this.Run(plan: Plan, leaf: Func<int, Value>, scalar: Func<int, Node>, results: Value[], check: Action<Step, nativeint>) =
+    member this.Run(plan: Plan, leaf: Func<int, Value>, scalar: Func<int, Node>, results: Value[], check: Action<Step, nativeint>, measure: bool) =
         this.Reserve plan
         let places = plan.Places
 
@@ -101,7 +105,11 @@ type internal Executor(pool: WorkerPool) =
                 | Result number -> results[number].Pointer
                 | Arena offset -> arena.Pointer + nativeint offset
 
-        for step in plan.Steps do
+        let mutable before = if measure then Stopwatch.GetTimestamp() else 0L
+
+        for number in 0 .. plan.Steps.Length - 1 do
+            let step = plan.Steps[number]
+
             if operands.Inputs.Length < step.Inputs.Length then
                 operands.Inputs <- Array.zeroCreate (2 * step.Inputs.Length)
 
@@ -112,7 +120,11 @@ type internal Executor(pool: WorkerPool) =
                     pointers[step.Inputs[k]]
                     + (if step.Offsets.Length > k then step.Offsets[k] else 0n)
 
-            operands.Output <- pointers[step.Output]
+            if operands.Outputs.Length < step.Outputs.Length then
+                operands.Outputs <- Array.zeroCreate (2 * step.Outputs.Length)
+
+            for k in 0 .. step.Outputs.Length - 1 do
+                operands.Outputs[k] <- pointers[step.Outputs[k]]
 
             try
                 step.Kernel.Invoke operands
@@ -121,6 +133,14 @@ type internal Executor(pool: WorkerPool) =
 
             if not (isNull check) then
                 check.Invoke(step, operands.Output)
+
+            if measure then
+                let now = Stopwatch.GetTimestamp()
+                Interlocked.Add(&plan.StepTicks[number], now - before) |> ignore
+                before <- now
+
+        if measure then
+            plan.TimedRuns <- plan.TimedRuns + 1L
 
         // An address alone keeps nothing alive, and a cell may have let go of a value meanwhile.
         GC.KeepAlive held
@@ -164,10 +184,18 @@ type Engine(options: EngineOptions) =
     let mutable compiles = 0L
     let mutable hits = 0L
     let mutable runs = 0L
-    let mutable kernels = 0L
+    let mutable operations = 0L
     let mutable clock = 0L
     let mutable planCount = 0
     let mutable planBytes = 0L
+
+    // The trap names the operation that made a value, so each has to be a step of its own.
+    let making: Planner.Making =
+        {
+            Rewrite = options.Rewrites
+            Inexact = options.InexactRewrites
+            Fuse = options.Rewrites && not options.TrapNonFinite
+        }
 
     // The trap speaks of elements as the user sees them, so it needs tensors as they are.
     let layout =
@@ -183,7 +211,7 @@ type Engine(options: EngineOptions) =
             Action<Step, nativeint>(fun step output ->
                 if step.DType <= ElementType.Float64 then
                     let index =
-                        Hybrid.Kernels.Elementwise.FirstNonFinite(step.DType, output, step.Elements)
+                        Hybrid.Kernels.Elementwise.FirstNonFinite(step.DType, output, step.Shape.Size)
 
                     if index >= 0L then
                         let found =
@@ -235,11 +263,21 @@ type Engine(options: EngineOptions) =
                 Compiles = compiles
                 Hits = hits
                 Runs = Interlocked.Read &runs
-                Kernels = Interlocked.Read &kernels
+                Operations = Interlocked.Read &operations
                 Plans = planCount
                 PlanBytes = planBytes
                 ArenaBytes = executors |> Seq.sumBy (fun e -> e.ArenaBytes)
             })
+
+    /// The plans in the cache in words, the last used first: for each step the bytes it reads and writes, its predicted time on one
+    /// thread and, where `EngineOptions.Measure` was on, the mean of its measured times, in microseconds.
+    member _.Explain() : string =
+        lock plans (fun () ->
+            plans.Values
+            |> Seq.concat
+            |> Seq.sortByDescending (fun p -> p.LastUse)
+            |> Seq.map Explain.plan
+            |> String.concat "\n\n")
 
     member private _.Evict() =
         while planCount > options.MaxPlans
@@ -301,8 +339,7 @@ type Engine(options: EngineOptions) =
         if not (isNull known) then
             known
         else
-            let plan =
-                Planner.make order outputs options.Rewrites options.InexactRewrites layout (code.ToArray())
+            let plan = Planner.make order outputs making layout (code.ToArray())
 
             lock plans (fun () ->
                 compiles <- compiles + 1L
@@ -329,7 +366,7 @@ type Engine(options: EngineOptions) =
 
         try
             try
-                executor.Run(plan, leaf, scalar, results, trap paths)
+                executor.Run(plan, leaf, scalar, results, trap paths, options.Measure)
             with :? StepFault as fault ->
                 let e, path = fault.Fault, paths.Invoke fault.Step.Origin
 
@@ -342,7 +379,7 @@ type Engine(options: EngineOptions) =
             executors.Push executor
 
         Interlocked.Increment &runs |> ignore
-        Interlocked.Add(&kernels, int64 plan.Steps.Length) |> ignore
+        Interlocked.Add(&operations, plan.Operations) |> ignore
 
     /// The values at some positions of an order, computed by a plan.
     member private this.Compute(order: Order, outputs: int[]) : Value[] =

@@ -145,7 +145,12 @@ type internal LaneGroup(plan: Plan, batch: int, lanes: int, sources: LaneSource[
                     pointers[step.Inputs[k]]
                     + (if step.Offsets.Length > k then step.Offsets[k] else 0n)
 
-            operands.Output <- pointers[step.Output]
+            if operands.Outputs.Length < step.Outputs.Length then
+                operands.Outputs <- Array.zeroCreate (2 * step.Outputs.Length)
+
+            for k in 0 .. step.Outputs.Length - 1 do
+                operands.Outputs[k] <- pointers[step.Outputs[k]]
+
             step.Kernel.Invoke operands
 
     // Where a result of a block is, after the block has run.

@@ -5,17 +5,22 @@ open System.Collections.Generic
 open System.Runtime.InteropServices
 open Hybrid.Kernels
 
-/// One kernel call of a plan: where the output goes, where the inputs are, and which node of the graph it comes from.
+/// One kernel call of a plan: where its outputs go, where the inputs are, and which node of the graph it comes from.
 type internal Step =
     {
         Name: string
         Kernel: Kernel
-        Output: int
+        Outputs: int[]
         Inputs: int[]
         Offsets: nativeint[]
-        Elements: int64
+        Shape: Shape
         DType: ElementType
+        /// Bytes that are read and written, each operand counted once.
+        Bytes: int64
+        MultiplyAdds: int64
         Origin: int
+        /// How many operations it computes: more than one where they are fused.
+        Operations: int
     }
 
 /// Where a slot's memory comes from at each run.
@@ -49,6 +54,13 @@ type internal Plan(key: int[], hash: int, steps: Step[], places: Place[], result
 
     member _.ArenaBytes = arenaBytes
 
+    /// How many operations a run computes.
+    member val Operations = steps |> Array.sumBy (fun s -> int64 s.Operations)
+
+    /// Runs that were timed, and the ticks that each step took in them.
+    member val TimedRuns = 0L with get, set
+    member val StepTicks = Array.zeroCreate<int64> steps.Length
+
     /// When it was last used, by the cache's own count.
     member val LastUse = 0L with get, set
 
@@ -65,14 +77,6 @@ type internal Plan(key: int[], hash: int, steps: Step[], places: Place[], result
 
 /// Makes plans from graphs.
 module internal Planner =
-    // A place in memory while a plan is being made.
-    [<Sealed; AllowNullLiteral>]
-    type private Block(size: int64) =
-        member _.Size = size
-        member val Slot = -1 with get, set
-        member val First = Int32.MaxValue with get, set
-        member val Last = -1 with get, set
-
     /// What a plan is found by: everything that its making depends on, and nothing that changes from step to step.
     let encode (order: Order) (outputs: int[]) (code: List<int>) : unit =
         code.Clear()
@@ -120,230 +124,336 @@ module internal Planner =
 
     let private bytesOf (shape: Shape) (dtype: ElementType) = shape.Size * int64 (dtype.Size())
 
-    let private align (n: int64) = (n + 63L) &&& ~~~63L
-
     let private fits (access: Access) (layout: Layout) =
         match access with
         | Access.Strided -> true
         | Access.Matrix -> (Lower.matrices layout).IsSome
         | _ -> layout.IsContiguous
 
-    /// Places of all blocks by first fit: a block takes the lowest gap among those alive at the same time.
-    let private assign (blocks: Block list) =
-        let placed = List<struct (Block * int64)>()
-        // Blocks still alive, by offset.
-        let alive = List<struct (Block * int64)>()
-        let mutable top = 0L
+    // Most groups that may wait for members at the same time.
+    let private mostOpen = 8
 
-        for block in blocks |> List.sortBy (fun b -> b.First) do
-            alive.RemoveAll(fun (struct (other, _)) -> other.Last < block.First) |> ignore
-            let mutable offset = 0L
-            let mutable index = 0
-
-            // The gap before alive[index] ends where it starts.
-            while index < alive.Count
-                  && (let struct (_, start) = alive[index]
-                      start - offset < align block.Size) do
-                let struct (other, start) = alive[index]
-                offset <- max offset (start + align other.Size)
-                index <- index + 1
-
-            alive.Insert(index, struct (block, offset))
-            placed.Add(struct (block, offset))
-            top <- max top (offset + align block.Size)
-
-        struct (placed, top)
-
-    /// A plan for nodes whose placeholders are numbered by their positions in an order. `origin` names the position that a node stands for.
-    let lay (order: Order) (origin: Dictionary<Node, int>) (roots: Node[]) (key: int[]) : Plan =
-        let work = Walk.order Walk.everything roots
-
-        let distinct =
-            roots
-            |> Array.distinctBy (fun r -> LanguagePrimitives.PhysicalHash r, r.Position)
-            |> Array.map (fun r -> r.Position)
-            |> Array.distinct
-
-        let results = roots |> Array.map (fun r -> Array.IndexOf(distinct, r.Position))
+    /// A plan in the making: nodes become steps one by one, in an order in which operands come first.
+    [<Sealed>]
+    type private Draft(order: Order, work: Order, origin: Dictionary<Node, int>, roots: int[], fuse: bool) =
         let blocks = Array.zeroCreate<Block> work.Count
         let layouts = Array.zeroCreate<Layout> work.Count
         let places = List<Place>()
         let temporaries = List<Block>()
-        let steps = List<struct (Step * Block * Block[])>()
+        let steps = List<struct (Step * Block[] * Block[])>()
+        let groups = List<FusedGroup>()
+        let uses = Array.zeroCreate<int> work.Count
+
+        do
+            for position in Seq.append work.Operands roots do
+                uses[position] <- uses[position] + 1
+
+        let operand i k = work.Operands[work.Starts[i] + k]
 
         let fixedBlock place =
-            let block = Block 0L
-            block.Slot <- places.Count
+            let block = Block(0L, Slot = places.Count)
             places.Add place
             block
 
-        let temporary size =
-            let block = Block size
+        let temporary (shape: Shape) dtype =
+            let block = Block(bytesOf shape dtype)
             temporaries.Add block
             block
-
-        let add name kernel (output: Block) (inputs: Block[]) (inputLayouts: Layout[]) (n: Node) o =
-            let at = steps.Count
-
-            for b in inputs do
-                b.Last <- max b.Last at
-
-            output.First <- min output.First at
-            output.Last <- max output.Last at
-
-            steps.Add(
-                struct ({
-                            Name = name
-                            Kernel = kernel
-                            Output = 0
-                            Inputs = [||]
-                            Offsets =
-                                inputLayouts
-                                |> Array.mapi (fun i l -> nativeint (l.Offset * int64 ((if n.Arity > i then n.Input i else n).DType.Size())))
-                            Elements = n.Shape.Size
-                            DType = n.DType
-                            Origin = o
-                        },
-                        output,
-                        inputs)
-            )
 
         let originOf (n: Node) =
             match origin.TryGetValue n with
             | true, i -> i
             | _ -> order.Count - 1
 
+        let add name operations kernel (outputs: Block[]) (inputs: Block[]) (offsets: nativeint[]) bytes (n: Node) =
+            for b in Seq.append inputs outputs do
+                b.Use steps.Count
+
+            let step =
+                {
+                    Name = name
+                    Kernel = kernel
+                    Outputs = [||]
+                    Inputs = [||]
+                    Offsets = offsets
+                    Shape = n.Shape
+                    DType = n.DType
+                    Bytes = bytes
+                    MultiplyAdds = Cost.multiplyAdds n
+                    Origin = originOf n
+                    Operations = operations
+                }
+
+            steps.Add(struct (step, outputs, inputs))
+
+        let offset (layout: Layout) (dtype: ElementType) =
+            nativeint (layout.Offset * int64 (dtype.Size()))
+
+        // Bytes of the elements that a layout shows, a repeated one counted once.
+        let touched (layout: Layout) (dtype: ElementType) =
+            let mutable bytes = int64 (dtype.Size())
+
+            for axis in 0 .. layout.Shape.Rank - 1 do
+                if layout.Strides[axis] <> 0L || layout.Shape[axis] = 0 then
+                    bytes <- bytes * int64 layout.Shape[axis]
+
+            bytes
+
+        // Makes a group a step: from now on its results can be used.
+        let close (group: FusedGroup) =
+            groups.Remove group |> ignore
+            let positions = Array.ofSeq group.Positions
+            let wanted = positions |> Array.filter (fun p -> group.UsesOf p < uses[p])
+
+            for p in positions do
+                blocks[p].Writer <- null
+
+            let program, names = group.Program(fun p -> Array.contains p wanted)
+            let inputs = group.Inputs.ToArray()
+
+            let offsets =
+                inputs |> Array.map (fun (struct (_, layout, dtype)) -> offset layout dtype)
+
+            let sources, results = inputs.Length, wanted.Length
+
+            let read =
+                inputs |> Array.sumBy (fun (struct (_, layout, dtype)) -> touched layout dtype)
+
+            let kernel =
+                Kernel(fun o -> program.Run(ReadOnlySpan(o.Inputs, 0, sources), ReadOnlySpan(o.Outputs, 0, results), o.Pool))
+
+            add
+                (String.Join("+", names))
+                positions.Length
+                kernel
+                (wanted |> Array.map (fun p -> blocks[p]))
+                (inputs |> Array.map (fun (struct (block, _, _)) -> block))
+                offsets
+                (read + (wanted |> Array.sumBy (fun p -> blocks[p].Size)))
+                work.Nodes[positions[positions.Length - 1]]
+
+        // What reads a block needs its writer to be a step.
+        let settle (block: Block) =
+            match block.Writer with
+            | :? FusedGroup as group -> close group
+            | _ -> ()
+
         // A copy of a node's elements, row-major, in a block of its own.
-        let copyTo (target: Block) (n: Node) (block: Block) (layout: Layout) o =
+        let copyTo (target: Block) (n: Node) (block: Block) (layout: Layout) =
+            settle block
+
             let space =
                 IterationSpace.Create(layout.Shape.Dimensions, ReadOnlySpan<int64[]> [| Shapes.strides layout.Shape; layout.Strides |])
 
             let dtype = n.DType
-            let offset = nativeint (layout.Offset * int64 (dtype.Size()))
 
             add
                 "copy"
-                (Kernel(fun ops -> Hybrid.Kernels.Elementwise.Copy(dtype, space, ops.Output, ops.Inputs[0] + offset, ops.Pool)))
-                target
+                1
+                (Kernel(fun ops -> Hybrid.Kernels.Elementwise.Copy(dtype, space, ops.Output, ops.Inputs[0], ops.Pool)))
+                [| target |]
                 [| block |]
-                [||]
+                [| offset layout dtype |]
+                (touched layout dtype + bytesOf n.Shape dtype)
                 n
-                o
 
-        for i in 0 .. work.Count - 1 do
+        let leaf (n: Node) =
+            if Object.ReferenceEquals(n.Primitive, Leaves.constantPrimitive) then
+                let storage = Storage(bytesOf n.Shape n.DType)
+                Hybrid.Kernels.Elementwise.Fill(n.DType, storage.Pointer, 1L, Leaves.number n, WorkerPool.Serial)
+                fixedBlock (Constant storage)
+            else
+                let position = int n.Attribute
+                let source = order.Nodes[position]
+
+                if
+                    isNull source.Value
+                    && Object.ReferenceEquals(source.Primitive, Leaves.scalarPrimitive)
+                then
+                    fixedBlock (Scalar position)
+                else
+                    fixedBlock (Leaf position)
+
+        let join i (n: Node) =
+            let operands = Array.init n.Arity (operand i)
+
+            // An operand of another group, or one of this group that is looked at differently, must be there first.
+            for p in operands do
+                match blocks[p].Writer with
+                | :? FusedGroup as group when not (Shapes.same group.Shape n.Shape && group.Contains p) -> close group
+                | _ -> ()
+
+            let group =
+                match groups.Find(fun g -> Shapes.same g.Shape n.Shape) with
+                | null -> FusedGroup n.Shape
+                | g when g.HasRoom -> g
+                | full ->
+                    close full
+                    FusedGroup n.Shape
+
+            group.Add(i, n, operands, (fun p -> blocks[p]), (fun p -> layouts[p]))
+            groups.Remove group |> ignore
+            groups.Add group
+            layouts[i] <- Layout.Contiguous n.Shape
+            blocks[i] <- temporary n.Shape n.DType
+            blocks[i].Writer <- group
+
+            if groups.Count > mostOpen then
+                close groups[0]
+
+        // A primitive whose kernel stands alone, its inputs copied where it cannot take them as they lie.
+        let lower i (n: Node) =
+            let inputs =
+                Array.init n.Arity (fun k ->
+                    let block, layout, source = blocks[operand i k], layouts[operand i k], n.Input k
+
+                    if fits n.Primitive.Access layout then
+                        settle block
+                        struct (block, layout)
+                    else
+                        let copied = temporary source.Shape source.DType
+                        copyTo copied source block layout
+                        struct (copied, Layout.Contiguous source.Shape))
+
+            let inputBlocks = inputs |> Array.map (fun (struct (block, _)) -> block)
+            let inputLayouts = inputs |> Array.map (fun (struct (_, layout)) -> layout)
+
+            if isNull n.Primitive.View then
+                layouts[i] <- Layout.Contiguous n.Shape
+                blocks[i] <- temporary n.Shape n.DType
+
+                let kernel =
+                    if isNull n.Primitive.Element then
+                        n.Primitive.Lower.Invoke(n, inputLayouts)
+                    else
+                        Lower.element n inputLayouts
+
+                let offsets =
+                    inputLayouts |> Array.mapi (fun k layout -> offset layout (n.Input k).DType)
+
+                let bytes =
+                    inputLayouts
+                    |> Array.mapi (fun k layout -> touched layout (n.Input k).DType)
+                    |> Array.sum
+
+                add n.Primitive.Name 1 kernel [| blocks[i] |] inputBlocks offsets (bytes + blocks[i].Size) n
+            else
+                // The view could not look at the memory as it was; the copy above made it contiguous.
+                layouts[i] <- n.Primitive.View.Invoke(n, inputLayouts[0])
+                blocks[i] <- inputBlocks[0]
+
+        /// Makes a step of the node at a position, or a place, or a way to look at another's memory.
+        member _.Visit i =
             let n = work.Nodes[i]
-            let operand k = work.Operands[work.Starts[i] + k]
 
             if n.Arity = 0 then
                 layouts[i] <- Layout.Contiguous n.Shape
-
-                blocks[i] <-
-                    if Object.ReferenceEquals(n.Primitive, Leaves.constantPrimitive) then
-                        let storage = Storage(bytesOf n.Shape n.DType)
-                        Hybrid.Kernels.Elementwise.Fill(n.DType, storage.Pointer, 1L, Leaves.number n, WorkerPool.Serial)
-                        fixedBlock (Constant storage)
-                    else
-                        let position = int n.Attribute
-                        let source = order.Nodes[position]
-
-                        if
-                            isNull source.Value
-                            && Object.ReferenceEquals(source.Primitive, Leaves.scalarPrimitive)
-                        then
-                            fixedBlock (Scalar position)
-                        else
-                            fixedBlock (Leaf position)
+                blocks[i] <- leaf n
             else
                 let viewed =
                     if isNull n.Primitive.View then
                         null
                     else
-                        n.Primitive.View.Invoke(n, layouts[operand 0])
+                        n.Primitive.View.Invoke(n, layouts[operand i 0])
 
                 if not (isNull viewed) then
                     layouts[i] <- viewed
-                    blocks[i] <- blocks[operand 0]
+                    blocks[i] <- blocks[operand i 0]
+                elif fuse && not (isNull n.Primitive.Element) then
+                    join i n
                 else
-                    let inputBlocks = Array.init n.Arity (fun k -> blocks[operand k])
-                    let inputLayouts = Array.init n.Arity (fun k -> layouts[operand k])
+                    lower i n
 
-                    for k in 0 .. n.Arity - 1 do
-                        if not (fits n.Primitive.Access inputLayouts[k]) then
-                            let block = temporary (bytesOf (n.Input k).Shape (n.Input k).DType)
-                            copyTo block (n.Input k) inputBlocks[k] inputLayouts[k] (originOf n)
-                            inputBlocks[k] <- block
-                            inputLayouts[k] <- Layout.Contiguous (n.Input k).Shape
+        /// The steps with every block in its place: a block computed whole for one output becomes that output, other outputs are
+        /// copied, the rest share the arena.
+        member _.Finish(distinct: int[]) =
+            let claimed = HashSet<Block>(HashIdentity.Reference)
 
-                    if isNull n.Primitive.View then
-                        layouts[i] <- Layout.Contiguous n.Shape
-                        blocks[i] <- temporary (bytesOf n.Shape n.DType)
-                        let kernel = n.Primitive.Lower.Invoke(n, inputLayouts)
+            while groups.Count > 0 do
+                close groups[0]
 
-                        add n.Primitive.Name kernel blocks[i] inputBlocks inputLayouts n (originOf n)
-                    else
-                        // The view could not look at the memory as it was; the copy above made it contiguous.
-                        layouts[i] <- n.Primitive.View.Invoke(n, inputLayouts[0])
-                        blocks[i] <- inputBlocks[0]
+            distinct
+            |> Array.iteri (fun number position ->
+                let block, layout, n = blocks[position], layouts[position], work.Nodes[position]
 
-        // Outputs: a block computed whole for one output becomes that output; anything else is copied.
-        let claimed = HashSet<Block>(HashIdentity.Reference)
+                if
+                    block.Slot < 0
+                    && layout.IsContiguous
+                    && layout.Offset = 0L
+                    && bytesOf n.Shape n.DType = block.Size
+                    && claimed.Add block
+                then
+                    block.Slot <- places.Count
+                    places.Add(Result number)
+                else
+                    copyTo (fixedBlock (Result number)) n block layout)
 
-        distinct
-        |> Array.iteri (fun number position ->
-            let block, layout, n = blocks[position], layouts[position], work.Nodes[position]
+            let struct (placed, bytes) =
+                temporaries
+                |> Seq.filter (fun b -> b.Slot < 0 && b.Last >= 0)
+                |> List.ofSeq
+                |> Arena.assign
 
-            if
-                block.Slot < 0
-                && layout.IsContiguous
-                && layout.Offset = 0L
-                && bytesOf n.Shape n.DType = block.Size
-                && claimed.Add block
-            then
+            for struct (block, start) in placed do
                 block.Slot <- places.Count
-                places.Add(Result number)
-            else
-                let target = fixedBlock (Result number)
-                copyTo target n block layout (originOf n))
+                places.Add(Arena start)
 
-        // Results live to the end; the rest share the arena.
-        let struct (placed, arena) =
-            temporaries
-            |> Seq.filter (fun b -> b.Slot < 0 && b.Last >= 0)
-            |> List.ofSeq
-            |> assign
+            let slots (blocks: Block[]) = blocks |> Array.map (fun b -> b.Slot)
 
-        for struct (block, offset) in placed do
-            block.Slot <- places.Count
-            places.Add(Arena offset)
+            let finished =
+                steps
+                |> Seq.map (fun (struct (step, outputs, inputs)) ->
+                    { step with
+                        Outputs = slots outputs
+                        Inputs = slots inputs
+                    })
+                |> Array.ofSeq
 
-        let finished =
-            steps
-            |> Seq.map (fun (struct (step, output, inputs)) ->
-                { step with
-                    Output = output.Slot
-                    Inputs = inputs |> Array.map (fun b -> b.Slot)
-                })
-            |> Array.ofSeq
+            struct (finished, places.ToArray(), bytes)
+
+    /// How a plan is made.
+    [<Struct>]
+    type Making =
+        {
+            /// Whether rules simplify, and equal work is shared.
+            Rewrite: bool
+            /// Whether rules that may change bits are among them.
+            Inexact: bool
+            /// Whether functions of elements run together.
+            Fuse: bool
+        }
+
+    /// A plan for nodes whose placeholders are numbered by their positions in an order; `origin` names the position that a node stands for.
+    let lay (order: Order) (origin: Dictionary<Node, int>) (roots: Node[]) (fuse: bool) (key: int[]) : Plan =
+        let work = Walk.order Walk.everything roots
+        let positions = roots |> Array.map (fun r -> r.Position)
+        let distinct = Array.distinct positions
+        let draft = Draft(order, work, origin, positions, fuse)
+
+        for i in 0 .. work.Count - 1 do
+            draft.Visit i
+
+        let struct (steps, places, arena) = draft.Finish distinct
 
         let shapes =
             distinct
             |> Array.map (fun p -> struct (work.Nodes[p].Shape, work.Nodes[p].DType))
 
-        Plan(key, hash (ReadOnlySpan<int> key), finished, places.ToArray(), results, shapes, arena)
+        Plan(key, hash (ReadOnlySpan<int> key), steps, places, positions |> Array.map (fun p -> Array.IndexOf(distinct, p)), shapes, arena)
 
-    /// A plan for the roots of an order. `outputs` are positions whose values are wanted.
+    /// A plan for the roots of an order. `outputs` are positions whose values are wanted; `layout` may choose another form for parts of the graph, and
+    /// is given what lays plans for these.
     let make
         (order: Order)
         (outputs: int[])
-        (rewrite: bool)
-        (inexact: bool)
+        (making: Making)
         (layout: (Order -> Node[] -> Plan) -> Dictionary<Node, int> -> Node[] -> Node[])
         (key: int[])
         : Plan =
-        let struct (rebuilt, origin) = Rewrite.rebuild order rewrite inexact
+        let struct (rebuilt, origin) = Rewrite.rebuild order making.Rewrite making.Inexact
         let roots = outputs |> Array.map (fun i -> rebuilt[i])
 
         let inner (order: Order) (roots: Node[]) =
-            lay order (Dictionary HashIdentity.Reference) roots [||]
+            lay order (Dictionary HashIdentity.Reference) roots making.Fuse [||]
 
-        lay order origin (layout inner origin roots) key
+        lay order origin (layout inner origin roots) making.Fuse key

@@ -46,20 +46,11 @@ let private unary (p: Primitive) (x: Node) = Node.Make(p, 0L, null, x, null, nul
 
 let private boolean: TypeRule = TypeRule(fun _ -> ElementType.Bool)
 
-let private lowerUnary (op: UnaryOp) =
-    Lowering(fun n inputs ->
-        let space, dtype = Lower.space n.Shape inputs, n.A.DType
-        Kernel(fun o -> Elementwise.Unary(op, dtype, space, o.Output, o.Inputs[0], o.Pool)))
+let private one (op: UnaryOp) =
+    ElementRule(fun n -> ElementFunction.Unary(op, n.A.DType))
 
-let private lowerBinary (op: BinaryOp) =
-    Lowering(fun n inputs ->
-        let space, dtype = Lower.space n.Shape inputs, n.A.DType
-        Kernel(fun o -> Elementwise.Binary(op, dtype, space, o.Output, o.Inputs[0], o.Inputs[1], o.Pool)))
-
-let private lowerCompare (op: CompareOp) =
-    Lowering(fun n inputs ->
-        let space, dtype = Lower.space n.Shape inputs, n.A.DType
-        Kernel(fun o -> Elementwise.Compare(op, dtype, space, o.Output, o.Inputs[0], o.Inputs[1], o.Pool)))
+let private two (op: BinaryOp) =
+    ElementRule(fun n -> ElementFunction.Binary(op, n.A.DType))
 
 let private unaryRecord name op text latex saves =
     { define name Family.Elementwise 1 with
@@ -67,8 +58,7 @@ let private unaryRecord name op text latex saves =
         Text = text
         Latex = latex
         Saves = saves
-        InPlace = true
-        Lower = lowerUnary op
+        Element = one op
     }
 
 let private binaryRecord name op text latex saves linear =
@@ -78,8 +68,7 @@ let private binaryRecord name op text latex saves linear =
         Latex = latex
         Saves = saves
         Linear = linear
-        InPlace = true
-        Lower = lowerBinary op
+        Element = two op
     }
 
 let private first = 1
@@ -207,7 +196,7 @@ let private compareRecord name op text latex =
         Type = boolean
         Text = text
         Latex = latex
-        Lower = lowerCompare op
+        Element = ElementRule(fun n -> ElementFunction.Compare(op, n.A.DType))
         Vjp = Vjp(fun _ _ _ -> null)
     }
 
@@ -264,10 +253,7 @@ let private wherePrimitive =
                     mixed "where" n.B n.C
 
                 n.B.DType)
-        Lower =
-            Lowering(fun n inputs ->
-                let space, dtype = Lower.space n.Shape inputs, n.DType
-                Kernel(fun o -> Elementwise.Select(dtype, space, o.Output, o.Inputs[0], o.Inputs[1], o.Inputs[2], o.Pool)))
+        Element = ElementRule(fun n -> ElementFunction.Select n.DType)
     }
 
 /// a where the mask is true, b elsewhere; all three broadcast.
@@ -338,6 +324,14 @@ let private floorPrimitive =
 let floor x = unary floorPrimitive x
 
 floorPrimitive.Samples <- onOne "floor" Domain.Unit floor
+
+let private flushPrimitive =
+    unaryRecord "flush" UnaryOp.Flush "flush({0})" @"\operatorname{flush}({0})" 0
+
+/// x, or 0 where it is subnormal: nearer to 0 than the smallest normal number. The derivative is 1 everywhere.
+let flush x = unary flushPrimitive x
+
+tie flushPrimitive (fun _ _ g -> g) (onOne "flush" Domain.Any flush)
 
 let private absPrimitive =
     { unaryRecord "abs" UnaryOp.Abs "|{0}|" "|{0}|" first with
@@ -488,10 +482,7 @@ let private castPrimitive =
         Text = "to({0})"
         Latex = @"\operatorname{to}({0})"
         Type = TypeRule(fun n -> LanguagePrimitives.EnumOfValue(byte n.Attribute))
-        Lower =
-            Lowering(fun n inputs ->
-                let space, source, target = Lower.space n.Shape inputs, n.A.DType, n.DType
-                Kernel(fun o -> Elementwise.Cast(source, target, space, o.Output, o.Inputs[0], o.Pool)))
+        Element = ElementRule(fun n -> ElementFunction.Cast(n.A.DType, n.DType))
     }
 
 /// The elements in another type: floats to integers toward zero, any number to bool as "not 0".
@@ -542,6 +533,7 @@ let all =
         wherePrimitive
         signPrimitive
         floorPrimitive
+        flushPrimitive
         absPrimitive
         reluPrimitive
         maximumPrimitive

@@ -44,6 +44,11 @@ let copy (n: Node) (inputs: Layout[]) =
     let dtype = n.DType
     Kernel(fun o -> Elementwise.Copy(dtype, space, o.Output, o.Inputs[0], o.Pool))
 
+/// The kernel of a primitive that applies a function of elements.
+let element (n: Node) (inputs: Layout[]) =
+    let space, f, arity = space n.Shape inputs, n.Primitive.Element.Invoke n, n.Arity
+    Kernel(fun o -> f.Apply(space, o.Pool, o.Output, ReadOnlySpan(o.Inputs, 0, arity)))
+
 /// The product of the lengths of a range of axes.
 let extent (shape: Shape) first count =
     let mutable n = 1

@@ -12,7 +12,6 @@ let private refuse operation expected got (n: Node) advice =
 let private move name : Primitive =
     { define name Family.Move 1 with
         Linear = Linearity.Jointly
-        InPlace = false
     }
 
 let private make p attributes x =

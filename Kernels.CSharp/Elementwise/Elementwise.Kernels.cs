@@ -5,7 +5,7 @@ namespace Hybrid.Kernels;
 /// <content>From operation and type to the compiled loop, for the register width of this machine.</content>
 public static unsafe partial class Elementwise
 {
-    private static delegate* <Segment*, void> FloatUnary<T>(UnaryOp op)
+    internal static delegate* <Segment*, void> FloatUnary<T>(UnaryOp op)
         where T : unmanaged =>
         op switch
         {
@@ -23,12 +23,13 @@ public static unsafe partial class Elementwise
             UnaryOp.Tanh => UnaryKernel<T, TanhFunction<T>>(),
             UnaryOp.Sigmoid => UnaryKernel<T, SigmoidFunction<T>>(),
             UnaryOp.Relu => UnaryKernel<T, ReluFunction<T>>(),
+            UnaryOp.Flush => UnaryKernel<T, FlushFunction<T>>(),
             UnaryOp.Floor => UnaryKernel<T, FloorFunction<T>>(),
             UnaryOp.Square => UnaryKernel<T, SquareFunction<T>>(),
             _ => null,
         };
 
-    private static delegate* <Segment*, void> IntUnary(UnaryOp op) =>
+    internal static delegate* <Segment*, void> IntUnary(UnaryOp op) =>
         op switch
         {
             UnaryOp.Negate => UnaryKernel<int, NegateFunction<int>>(),
@@ -39,7 +40,7 @@ public static unsafe partial class Elementwise
             _ => null,
         };
 
-    private static delegate* <Segment*, void> FloatBinary<T>(BinaryOp op)
+    internal static delegate* <Segment*, void> FloatBinary<T>(BinaryOp op)
         where T : unmanaged =>
         op switch
         {
@@ -53,7 +54,7 @@ public static unsafe partial class Elementwise
             _ => null,
         };
 
-    private static delegate* <Segment*, void> IntBinary(BinaryOp op) =>
+    internal static delegate* <Segment*, void> IntBinary(BinaryOp op) =>
         op switch
         {
             BinaryOp.Add => BinaryKernel<int, AddFunction<int>>(),
@@ -64,7 +65,7 @@ public static unsafe partial class Elementwise
             _ => null,
         };
 
-    private static delegate* <Segment*, void> CompareKernel<T>(CompareOp op)
+    internal static delegate* <Segment*, void> CompareKernel<T>(CompareOp op)
         where T : unmanaged =>
         op switch
         {
@@ -75,7 +76,7 @@ public static unsafe partial class Elementwise
             _ => null,
         };
 
-    private static delegate* <Segment*, void> UnaryKernel<T, F>()
+    internal static delegate* <Segment*, void> UnaryKernel<T, F>()
         where T : unmanaged
         where F : struct, IUnaryFunction<T>
     {
@@ -87,7 +88,7 @@ public static unsafe partial class Elementwise
         return CpuFeatures.Has256 ? &UnaryLoop<Simd256<T>, Vector256<T>, T, F>.Run : &UnaryLoop<Simd128<T>, Vector128<T>, T, F>.Run;
     }
 
-    private static delegate* <Segment*, void> BinaryKernel<T, F>()
+    internal static delegate* <Segment*, void> BinaryKernel<T, F>()
         where T : unmanaged
         where F : struct, IBinaryFunction<T>
     {
@@ -99,7 +100,7 @@ public static unsafe partial class Elementwise
         return CpuFeatures.Has256 ? &BinaryLoop<Simd256<T>, Vector256<T>, T, F>.Run : &BinaryLoop<Simd128<T>, Vector128<T>, T, F>.Run;
     }
 
-    private static delegate* <Segment*, void> SelectKernel<T>()
+    internal static delegate* <Segment*, void> SelectKernel<T>()
         where T : unmanaged
     {
         if (CpuFeatures.Has512)
@@ -110,7 +111,7 @@ public static unsafe partial class Elementwise
         return CpuFeatures.Has256 ? &SelectLoop<Simd256<T>, Vector256<T>, T>.Run : &SelectLoop<Simd128<T>, Vector128<T>, T>.Run;
     }
 
-    private static delegate* <Segment*, void> BytesKernel<T>()
+    internal static delegate* <Segment*, void> BytesKernel<T>()
         where T : unmanaged
     {
         if (CpuFeatures.Has512)
@@ -121,7 +122,7 @@ public static unsafe partial class Elementwise
         return CpuFeatures.Has256 ? &BytesLoop<Simd256<T>, Vector256<T>, T>.Run : &BytesLoop<Simd128<T>, Vector128<T>, T>.Run;
     }
 
-    private static delegate* <Segment*, void> CompareKernel<T, F>(bool negated)
+    internal static delegate* <Segment*, void> CompareKernel<T, F>(bool negated)
         where T : unmanaged
         where F : struct, IBinaryFunction<T>
     {
@@ -133,7 +134,7 @@ public static unsafe partial class Elementwise
         return CpuFeatures.Has256 ? CompareKernel<Simd256<T>, Vector256<T>, T, F>(negated) : CompareKernel<Simd128<T>, Vector128<T>, T, F>(negated);
     }
 
-    private static delegate* <Segment*, void> CompareKernel<S, V, T, F>(bool negated)
+    internal static delegate* <Segment*, void> CompareKernel<S, V, T, F>(bool negated)
         where S : ISimd<V, T>
         where V : unmanaged
         where T : unmanaged

@@ -14,13 +14,7 @@ public static unsafe partial class Elementwise
     public static void Copy(ElementType type, IterationSpace space, nint y, nint x, WorkerPool pool)
     {
         int size = type.Size();
-        delegate* <Segment*, void> kernel = size switch
-        {
-            1 => &CopyLoop<byte>.Run,
-            4 => &CopyLoop<int>.Run,
-            _ => &CopyLoop<long>.Run,
-        };
-        ElementwiseJob.Run(space, kernel, [(size, y), (size, x)], CheapGrain, pool, anyStep: true);
+        ElementwiseJob.Run(space, CopyKernel(size), [(size, y), (size, x)], CheapGrain, pool, anyStep: true);
     }
 
     /// <summary>
@@ -33,20 +27,8 @@ public static unsafe partial class Elementwise
     /// <param name="y">Output; may be x only where both types have the same size.</param>
     /// <param name="x">Input.</param>
     /// <param name="pool">Threads to use.</param>
-    public static void Cast(ElementType from, ElementType to, IterationSpace space, nint y, nint x, WorkerPool pool)
-    {
-        delegate* <Segment*, void> kernel = from switch
-        {
-            ElementType.Float32 => CastKernel<float>(to),
-            ElementType.Float64 => CastKernel<double>(to),
-            ElementType.Int32 => CastKernel<int>(to),
-            ElementType.UInt8 or ElementType.Bool when to == ElementType.Float32 => BytesKernel<float>(),
-            ElementType.UInt8 or ElementType.Bool when to == ElementType.Float64 => BytesKernel<double>(),
-            ElementType.UInt8 or ElementType.Bool => CastKernel<byte>(to),
-            _ => null,
-        };
-        ElementwiseJob.Run(space, Existing(kernel, "Cast", from), [(to.Size(), y), (from.Size(), x)], CostlyGrain, pool);
-    }
+    public static void Cast(ElementType from, ElementType to, IterationSpace space, nint y, nint x, WorkerPool pool) =>
+        ElementFunction.Cast(from, to).Apply(space, pool, y, x);
 
     /// <summary>Sets count elements from y on to one value, converted as by <see cref="Cast"/> from Float64.</summary>
     /// <param name="type">Element type; any.</param>
@@ -80,6 +62,14 @@ public static unsafe partial class Elementwise
         pool.Run(job.Parts, &FillPart, (nint)(&job));
     }
 
+    internal static delegate* <Segment*, void> CopyKernel(int size) =>
+        size switch
+        {
+            1 => &CopyLoop<byte>.Run,
+            4 => &CopyLoop<int>.Run,
+            _ => &CopyLoop<long>.Run,
+        };
+
     private static void FillPart(int part, nint context)
     {
         FillJob* job = (FillJob*)context;
@@ -105,7 +95,7 @@ public static unsafe partial class Elementwise
         }
     }
 
-    private static delegate* <Segment*, void> CastKernel<TFrom>(ElementType to)
+    internal static delegate* <Segment*, void> CastKernel<TFrom>(ElementType to)
         where TFrom : unmanaged, INumberBase<TFrom> =>
         to switch
         {

@@ -11,8 +11,6 @@ namespace Hybrid.Kernels;
 public static unsafe partial class Elementwise
 {
     private const long CheapGrain = 16384;
-    private const long CostlyGrain = 4096;
-    private const long ScalarGrain = 256;
 
     /// <summary>y = op(x).</summary>
     /// <param name="op">The function.</param>
@@ -22,25 +20,8 @@ public static unsafe partial class Elementwise
     /// <param name="x">Input.</param>
     /// <param name="pool">Threads to use.</param>
     /// <exception cref="NotSupportedException">The function does not exist for the type.</exception>
-    public static void Unary(UnaryOp op, ElementType type, IterationSpace space, nint y, nint x, WorkerPool pool)
-    {
-        delegate* <Segment*, void> kernel = type switch
-        {
-            ElementType.Float32 => FloatUnary<float>(op),
-            ElementType.Float64 => FloatUnary<double>(op),
-            ElementType.Int32 => IntUnary(op),
-            ElementType.Bool when op == UnaryOp.Not => UnaryKernel<byte, NotFunction<byte>>(),
-            _ => null,
-        };
-        long grain = op switch
-        {
-            UnaryOp.Sin or UnaryOp.Cos => ScalarGrain,
-            UnaryOp.Exp or UnaryOp.Log or UnaryOp.Log1p or UnaryOp.Expm1 or UnaryOp.Tanh or UnaryOp.Sigmoid => CostlyGrain,
-            _ => CheapGrain,
-        };
-        int size = type.Size();
-        ElementwiseJob.Run(space, Existing(kernel, op, type), [(size, y), (size, x)], grain, pool);
-    }
+    public static void Unary(UnaryOp op, ElementType type, IterationSpace space, nint y, nint x, WorkerPool pool) =>
+        ElementFunction.Unary(op, type).Apply(space, pool, y, x);
 
     /// <summary>y = op(a, b).</summary>
     /// <param name="op">The function.</param>
@@ -51,21 +32,8 @@ public static unsafe partial class Elementwise
     /// <param name="b">Right input.</param>
     /// <param name="pool">Threads to use.</param>
     /// <exception cref="NotSupportedException">The function does not exist for the type.</exception>
-    public static void Binary(BinaryOp op, ElementType type, IterationSpace space, nint y, nint a, nint b, WorkerPool pool)
-    {
-        delegate* <Segment*, void> kernel = type switch
-        {
-            ElementType.Float32 => FloatBinary<float>(op),
-            ElementType.Float64 => FloatBinary<double>(op),
-            ElementType.Int32 => IntBinary(op),
-            ElementType.Bool when op == BinaryOp.And => BinaryKernel<byte, AndFunction<byte>>(),
-            ElementType.Bool when op == BinaryOp.Or => BinaryKernel<byte, OrFunction<byte>>(),
-            _ => null,
-        };
-        long grain = op == BinaryOp.Power ? ScalarGrain : CheapGrain;
-        int size = type.Size();
-        ElementwiseJob.Run(space, Existing(kernel, op, type), [(size, y), (size, a), (size, b)], grain, pool);
-    }
+    public static void Binary(BinaryOp op, ElementType type, IterationSpace space, nint y, nint a, nint b, WorkerPool pool) =>
+        ElementFunction.Binary(op, type).Apply(space, pool, y, a, b);
 
     /// <summary>y = op(a, b) as Bool.</summary>
     /// <param name="op">The comparison.</param>
@@ -75,19 +43,8 @@ public static unsafe partial class Elementwise
     /// <param name="a">Left input.</param>
     /// <param name="b">Right input.</param>
     /// <param name="pool">Threads to use.</param>
-    public static void Compare(CompareOp op, ElementType type, IterationSpace space, nint y, nint a, nint b, WorkerPool pool)
-    {
-        delegate* <Segment*, void> kernel = type switch
-        {
-            ElementType.Float32 => CompareKernel<float>(op),
-            ElementType.Float64 => CompareKernel<double>(op),
-            ElementType.Int32 => CompareKernel<int>(op),
-            ElementType.UInt8 or ElementType.Bool => CompareKernel<byte>(op),
-            _ => null,
-        };
-        int size = type.Size();
-        ElementwiseJob.Run(space, Existing(kernel, op, type), [(1, y), (size, a), (size, b)], CheapGrain, pool);
-    }
+    public static void Compare(CompareOp op, ElementType type, IterationSpace space, nint y, nint a, nint b, WorkerPool pool) =>
+        ElementFunction.Compare(op, type).Apply(space, pool, y, a, b);
 
     /// <summary>y = condition ? a : b, bit for bit.</summary>
     /// <param name="type">Element type of y, a and b; any.</param>
@@ -97,17 +54,8 @@ public static unsafe partial class Elementwise
     /// <param name="a">Taken where the condition holds.</param>
     /// <param name="b">Taken elsewhere.</param>
     /// <param name="pool">Threads to use.</param>
-    public static void Select(ElementType type, IterationSpace space, nint y, nint condition, nint a, nint b, WorkerPool pool)
-    {
-        int size = type.Size();
-        delegate* <Segment*, void> kernel = size switch
-        {
-            1 => SelectKernel<byte>(),
-            4 => SelectKernel<float>(),
-            _ => SelectKernel<double>(),
-        };
-        ElementwiseJob.Run(space, kernel, [(size, y), (1, condition), (size, a), (size, b)], CheapGrain, pool);
-    }
+    public static void Select(ElementType type, IterationSpace space, nint y, nint condition, nint a, nint b, WorkerPool pool) =>
+        ElementFunction.Select(type).Apply(space, pool, y, condition, a, b);
 
     /// <summary>
     /// Binary cross-entropy of probabilities: y = -(t max(log p, -100) + (1 - t) max(log(1 - p), -100)), the clipped form of PyTorch;
@@ -120,18 +68,6 @@ public static unsafe partial class Elementwise
     /// <param name="t">Targets.</param>
     /// <param name="pool">Threads to use.</param>
     /// <exception cref="NotSupportedException">The type is not a floating-point type.</exception>
-    public static void Bce(ElementType type, IterationSpace space, nint y, nint p, nint t, WorkerPool pool)
-    {
-        delegate* <Segment*, void> kernel = type switch
-        {
-            ElementType.Float32 => BinaryKernel<float, BceFunction<float>>(),
-            ElementType.Float64 => BinaryKernel<double, BceFunction<double>>(),
-            _ => null,
-        };
-        int size = type.Size();
-        ElementwiseJob.Run(space, Existing(kernel, "Bce", type), [(size, y), (size, p), (size, t)], CostlyGrain, pool);
-    }
-
-    private static delegate* <Segment*, void> Existing<TOp>(delegate* <Segment*, void> kernel, TOp op, ElementType type) =>
-        kernel is not null ? kernel : throw new NotSupportedException($"{op} does not exist for {type}.");
+    public static void Bce(ElementType type, IterationSpace space, nint y, nint p, nint t, WorkerPool pool) =>
+        ElementFunction.Bce(type).Apply(space, pool, y, p, t);
 }

@@ -72,6 +72,30 @@ internal unsafe struct ElementwiseJob
         GC.KeepAlive(space);
     }
 
+    /// <summary>Copies the positions from (inclusive) to (exclusive) of a space of a target and a source, on this thread.</summary>
+    /// <param name="space">Data of the space, which must stay reachable.</param>
+    /// <param name="rank">Rank of the space.</param>
+    /// <param name="size">Bytes of an element.</param>
+    /// <param name="target">Address of the target's element at position 0, or where that would be.</param>
+    /// <param name="source">Address of the source's element at position 0.</param>
+    /// <param name="from">First position.</param>
+    /// <param name="to">Position after the last.</param>
+    public static void Copy(long* space, int rank, int size, nint target, nint source, long from, long to)
+    {
+        ElementwiseJob job = new()
+        {
+            kernel = Elementwise.CopyKernel(size),
+            data = space,
+            rank = rank,
+            operands = 2,
+            anyStep = true,
+        };
+        job.size[0] = job.size[1] = size;
+        job.start[0] = target;
+        job.start[1] = source;
+        job.Walk(from, to);
+    }
+
     private static void Part(int part, nint context)
     {
         ElementwiseJob* job = (ElementwiseJob*)context;

@@ -146,6 +146,20 @@ internal readonly struct ReluFunction<T> : IUnaryFunction<T>
         where V : unmanaged => S.Select(S.LessEqual(x, S.Zero), S.Zero, x);
 }
 
+internal readonly struct FlushFunction<T> : IUnaryFunction<T>
+    where T : unmanaged
+{
+    // By bits, as comparing subnormal numbers is what is slow: those without an exponent are zero or subnormal.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V x)
+        where S : ISimd<V, T>
+        where V : unmanaged
+    {
+        V exponent = S.And(x, S.ConstBits(typeof(T) == typeof(float) ? 0x7f80_0000 : 0x7ff0_0000_0000_0000));
+        return S.Select(S.Equal(exponent, S.Zero), S.Zero, x);
+    }
+}
+
 internal readonly struct FloorFunction<T> : IUnaryFunction<T>
     where T : unmanaged
 {

@@ -127,19 +127,19 @@ internal static unsafe class SelectLoop<S, V, T>
     }
 }
 
-/// <summary>y = f(a, b) as bytes 0 and 1 over a segment, 64 elements at a time; or the negation.</summary>
+/// <summary>y = f(a, b) as bytes 0 and 1 over a segment; or the negation.</summary>
 internal static unsafe class CompareLoop<S, V, T, F>
     where S : ISimd<V, T>
     where V : unmanaged
     where T : unmanaged
     where F : struct, IBinaryFunction<T>
 {
-    public static void Run(Segment* segment) => Run(segment, 0);
+    public static void Run(Segment* segment) => Run(segment, S.Zero);
 
-    public static void RunNegated(Segment* segment) => Run(segment, ulong.MaxValue);
+    public static void RunNegated(Segment* segment) => Run(segment, S.Equal(S.Zero, S.Zero));
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run(Segment* segment, ulong flip)
+    private static void Run(Segment* segment, V flip)
     {
         long count = segment->Count;
         for (long rows = segment->Rows; rows > 0; rows--)
@@ -153,43 +153,22 @@ internal static unsafe class CompareLoop<S, V, T, F>
             long stepB = segment->Step[2] * S.Count;
             a = stepA == 0 ? (T*)&repeatedA : a;
             b = stepB == 0 ? (T*)&repeatedB : b;
-            for (long i = 0; i < count; i += 64)
+            long i = 0;
+            for (; i <= count - S.Count; i += S.Count)
             {
-                int block = (int)Math.Min(64, count - i);
-                ulong bits = 0;
-                for (int j = 0; j < block; j += S.Count)
-                {
-                    int rest = block - j;
-                    V mask =
-                        rest >= S.Count
-                            ? F.Invoke<S, V>(S.Load(a), S.Load(b))
-                            : F.Invoke<S, V>(S.LoadPart(a, rest, S.Zero), S.LoadPart(b, rest, S.Zero));
-                    bits |= S.MaskBits(mask) << j;
-                    a += stepA;
-                    b += stepB;
-                }
+                S.StoreMask(y + i, S.Xor(F.Invoke<S, V>(S.Load(a), S.Load(b)), flip));
+                a += stepA;
+                b += stepB;
+            }
 
-                WriteBytes(y + i, bits ^ flip, block);
+            if (i < count)
+            {
+                int rest = (int)(count - i);
+                V mask = S.Xor(F.Invoke<S, V>(S.LoadPart(a, rest, S.Zero), S.LoadPart(b, rest, S.Zero)), flip);
+                PartialMemory.SpreadMask(S.MaskBits(mask), y + i, rest);
             }
 
             segment->NextRow();
-        }
-    }
-
-    /// <summary>Writes the lowest bits as bytes 0 and 1: a product copies eight bits into eight bytes, each masked at its own place.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void WriteBytes(byte* y, ulong bits, int count)
-    {
-        int i = 0;
-        for (; i <= count - 8; i += 8)
-        {
-            ulong spread = (((bits >> i) & 0xff) * 0x0101010101010101) & 0x8040201008040201;
-            *(ulong*)(y + i) = ((spread + 0x7f7f7f7f7f7f7f7f) >> 7) & 0x0101010101010101;
-        }
-
-        for (; i < count; i++)
-        {
-            y[i] = (byte)((bits >> i) & 1);
         }
     }
 }

@@ -45,6 +45,9 @@ public enum UnaryOp : byte
     /// <summary>x where x is above zero or NaN, else 0. Also Int32.</summary>
     Relu,
 
+    /// <summary>x, or 0 where |x| is below the smallest normal number; NaN stays.</summary>
+    Flush,
+
     /// <summary>The greatest integer not above x.</summary>
     Floor,
 

@@ -8,9 +8,6 @@ internal static unsafe class Packing<S, V, T>
     where V : unmanaged
     where T : unmanaged
 {
-    /// <summary>Columns of B copied as one, so that a transposed copy writes whole cache lines.</summary>
-    private const int Depth = 4;
-
     /// <summary>
     /// Packs <paramref name="columns"/> columns of op(B) for <paramref name="depth"/> values of k: target[k, j], with rows of
     /// <paramref name="width"/> elements (whole vectors), the columns beyond filled with zeros.
@@ -64,35 +61,43 @@ internal static unsafe class Packing<S, V, T>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Transposed(T* source, long rowStep, long columnStep, T* target, int depth, int columns, int width)
     {
-        int k = 0;
-        for (; k <= depth - Depth; k += Depth)
+        int side = Transposition<T>.Side;
+        int wholeDepth = rowStep == 1 ? depth / side * side : 0;
+        int wholeColumns = wholeDepth > 0 ? columns / side * side : 0;
+        for (int j = 0; j < wholeColumns; j += 2 * side)
         {
-            T* from = source + (k * rowStep);
-            T* to = target + ((long)k * width);
-            for (int j = 0; j < columns; j++)
+            // Two squares write whole cache lines.
+            bool two = j + side < wholeColumns;
+            for (int k = 0; k < wholeDepth; k += side)
             {
-                to[j] = from[0];
-                to[j + width] = from[rowStep];
-                to[j + (2 * width)] = from[2 * rowStep];
-                to[j + (3 * width)] = from[3 * rowStep];
-                from += columnStep;
+                T* from = source + (j * columnStep) + k;
+                T* to = target + ((long)k * width) + j;
+                Transposition<T>.Square(from, columnStep, to, width);
+                if (two)
+                {
+                    Transposition<T>.Square(from + (side * columnStep), columnStep, to + side, width);
+                }
             }
         }
 
-        for (; k < depth; k++)
-        {
-            T* from = source + (k * rowStep);
-            T* to = target + ((long)k * width);
-            for (int j = 0; j < columns; j++)
-            {
-                to[j] = *from;
-                from += columnStep;
-            }
-        }
-
-        for (k = 0; columns < width && k < depth; k++)
+        Elements(source, rowStep, columnStep, target, 0, wholeDepth, wholeColumns, columns, width);
+        Elements(source, rowStep, columnStep, target, wholeDepth, depth, 0, columns, width);
+        for (int k = 0; columns < width && k < depth; k++)
         {
             new Span<T>(target + ((long)k * width) + columns, width - columns).Clear();
+        }
+    }
+
+    /// <summary>What is left of <see cref="Transposed"/> outside of whole squares.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Elements(T* source, long rowStep, long columnStep, T* target, int from, int to, int first, int columns, int width)
+    {
+        for (int k = from; k < to; k++)
+        {
+            for (int j = first; j < columns; j++)
+            {
+                target[((long)k * width) + j] = source[(j * columnStep) + (k * rowStep)];
+            }
         }
     }
 }

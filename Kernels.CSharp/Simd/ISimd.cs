@@ -58,6 +58,9 @@ internal unsafe interface ISimd<V, T>
     /// <summary>Loads <see cref="Count"/> bytes, each 0 or not, as a mask.</summary>
     static abstract V LoadMask(byte* source);
 
+    /// <summary>Stores a mask as <see cref="Count"/> bytes, 1 where it holds and 0 elsewhere.</summary>
+    static abstract void StoreMask(byte* target, V mask);
+
     /// <summary>Loads <see cref="Count"/> bytes as numbers; T is float or double.</summary>
     static abstract V LoadBytes(byte* source);
 

@@ -51,4 +51,13 @@ internal static unsafe class PartialMemory
             }
         }
     }
+
+    /// <summary>The lowest bits as bytes 0 and 1.</summary>
+    public static void SpreadMask(ulong bits, byte* target, int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            target[i] = (byte)((bits >> i) & 1);
+        }
+    }
 }

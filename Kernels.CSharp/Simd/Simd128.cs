@@ -179,6 +179,25 @@ internal readonly unsafe struct Simd128<T> : ISimd<Vector128<T>, T>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreMask(byte* target, Vector128<T> mask)
+    {
+        if (sizeof(T) == 1)
+        {
+            Vector128.Store(mask.AsByte() & Vector128<byte>.One, target);
+            return;
+        }
+
+        if (sizeof(T) == 4)
+        {
+            Vector128<short> words = Vector128.Narrow(mask.AsInt32(), mask.AsInt32());
+            *(uint*)target = (Vector128.Narrow(words, words).AsByte() & Vector128<byte>.One).AsUInt32().ToScalar();
+            return;
+        }
+
+        PartialMemory.SpreadMask(MaskBits(mask), target, Vector128<T>.Count);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<T> LoadBytes(byte* source)
     {
         if (Sse41.IsSupported && typeof(T) == typeof(float))

@@ -179,6 +179,25 @@ internal readonly unsafe struct Simd256<T> : ISimd<Vector256<T>, T>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreMask(byte* target, Vector256<T> mask)
+    {
+        if (sizeof(T) == 1)
+        {
+            Vector256.Store(mask.AsByte() & Vector256<byte>.One, target);
+            return;
+        }
+
+        if (sizeof(T) == 4)
+        {
+            Vector128<short> words = Vector128.Narrow(mask.AsInt32().GetLower(), mask.AsInt32().GetUpper());
+            *(ulong*)target = (Vector128.Narrow(words, words).AsByte() & Vector128<byte>.One).AsUInt64().ToScalar();
+            return;
+        }
+
+        PartialMemory.SpreadMask(MaskBits(mask), target, Vector256<T>.Count);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<T> LoadBytes(byte* source)
     {
         if (Avx2.IsSupported && typeof(T) == typeof(float))

@@ -179,6 +179,30 @@ internal readonly unsafe struct Simd512<T> : ISimd<Vector512<T>, T>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreMask(byte* target, Vector512<T> mask)
+    {
+        if (sizeof(T) == 1)
+        {
+            Vector512.Store(mask.AsByte() & Vector512<byte>.One, target);
+            return;
+        }
+
+        if (Avx512F.IsSupported && sizeof(T) == 4)
+        {
+            Vector128.Store(Avx512F.ConvertToVector128Byte(mask.AsUInt32()) & Vector128<byte>.One, target);
+            return;
+        }
+
+        if (Avx512F.IsSupported && sizeof(T) == 8)
+        {
+            *(ulong*)target = (Avx512F.ConvertToVector128Byte(mask.AsUInt64()) & Vector128<byte>.One).AsUInt64().ToScalar();
+            return;
+        }
+
+        PartialMemory.SpreadMask(MaskBits(mask), target, Vector512<T>.Count);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<T> LoadBytes(byte* source)
     {
         if (Avx512F.IsSupported && typeof(T) == typeof(float))

@@ -17,6 +17,7 @@ internal static class Workspace
         Transposed,
         Partials,
         Row,
+        Fused,
         LaneImages,
         LaneResults,
         LaneSums,

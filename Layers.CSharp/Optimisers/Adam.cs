@@ -53,7 +53,7 @@ public class Adam : Optimizer
             gradient += weightDecay * w;
 
         var step = steps[index].Value + 1.0;
-        var mean = (beta1 * means[index].Value) + ((1 - beta1) * gradient);
+        var mean = ((beta1 * means[index].Value) + ((1 - beta1) * gradient)).Flush();
         var square = (beta2 * squares[index].Value) + ((1 - beta2) * gradient.Square());
 
         // Powers of numbers near 1 lose their digits in float32, so the corrections are float64 for every parameter.

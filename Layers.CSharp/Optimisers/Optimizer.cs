@@ -8,6 +8,8 @@ namespace Hybrid.Layers;
 /// of a compiled function, a schedule compiles nothing, and all cells of a step change at once or, if it fails, not at all.
 /// </summary>
 /// <remarks>
+/// <para>Running means of gradients are flushed (<see cref="Tensor.Flush"/>) here and should be in an author's optimiser: weights of inputs
+/// that are rarely lit get no gradient for hundreds of steps, and means that decay to subnormal numbers stay there and make every step slower.</para>
 /// An author declares state with <see cref="AddState"/> and <see cref="AddStepCounts"/> in the constructor and writes <see cref="Update"/>.
 /// One thread at a time may step.
 /// </remarks>

@@ -55,7 +55,7 @@ public sealed class RMSprop : Optimizer
         changes.Set(squares[index], square);
         if (buffers is not null)
         {
-            direction = (momentum * buffers[index].Value) + direction;
+            direction = ((momentum * buffers[index].Value) + direction).Flush();
             changes.Set(buffers[index], direction);
         }
         changes.Set(cell, w - (As(rate, cell.DType) * direction));

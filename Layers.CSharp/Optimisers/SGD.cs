@@ -56,6 +56,7 @@ public sealed class SGD : Optimizer
                 buffer = step.EqualTo(Float64(0)).Where(direction, buffer);
                 changes.Set(steps[index], step + 1.0);
             }
+            buffer = buffer.Flush();
             changes.Set(buffers[index], buffer);
             direction = nesterov ? direction + (momentum * buffer) : buffer;
         }

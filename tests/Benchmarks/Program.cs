@@ -25,6 +25,7 @@ internal static class Program
                 CompareCommand(),
                 PeakCommand(),
                 AllocCommand(),
+                ExplainCommand(),
                 StartupCommand(),
                 ListCommand(),
                 FirstStepCommand(),
@@ -117,6 +118,23 @@ internal static class Program
         var path = Words("--path", "One path; all by default.", Steps.Paths);
         var command = new Command("alloc", "Bytes that a step takes from the garbage collector.") { workload, path };
         command.SetAction(result => Alloc.Run(result.GetValue(workload), result.GetValue(path)));
+        return command;
+    }
+
+    private static Command ExplainCommand()
+    {
+        var workload = Words("--workload", "The workload.", WorkloadNames());
+        workload.Required = true;
+        var threads = Threads();
+        var path = Words("--path", "The path.", Steps.Paths);
+        path.DefaultValueFactory = _ => "automatic";
+        var command = new Command("explain", "The plan of a workload's step: kernels, memory, predicted and measured times.")
+        {
+            workload,
+            threads,
+            path,
+        };
+        command.SetAction(result => Explain.Run(result.GetValue(workload)!, result.GetValue(threads), result.GetValue(path)!));
         return command;
     }
 

@@ -321,7 +321,7 @@ let ``A transposed matrix costs no copy in front of a product`` () =
     let kernels (build: unit -> Node) =
         let engine = Engine(EngineOptions(Threads = 1))
         engine.Evaluate [| build () |]
-        engine.Stats.Kernels
+        engine.Stats.Operations
 
     let matrix dims =
         like 3 (Moves.broadcastTo (Shape.Of(Array.ofList dims)) (Leaves.constant ElementType.Float32 0.0))

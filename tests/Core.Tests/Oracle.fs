@@ -202,6 +202,7 @@ let private unary: (string * (float -> float)) list =
             else x)
         "floor", Math.Floor
         "abs", Math.Abs
+        "flush", (fun x -> if Math.Abs x < BitConverter.Int64BitsToDouble(1L <<< 52) then 0.0 else x)
         "relu", (fun x -> if x <= 0.0 then 0.0 else x)
         "exp", Math.Exp
         "log", Math.Log

@@ -418,9 +418,9 @@ let ``R7 cells of a compiled function are its inputs and outputs`` () =
 
 /// Kernels run by a piece of code.
 let private kernelsOf (engine: Engine) (work: unit -> unit) =
-    let before = engine.Stats.Kernels
+    let before = engine.Stats.Operations
     work ()
-    engine.Stats.Kernels - before
+    engine.Stats.Operations - before
 
 let private network (w1: Cell) (w2: Cell) (x: Tensor) =
     x.MatMul(w1.Value).Tanh().MatMul(w2.Value).Square().Sigmoid().Mean()

@@ -110,6 +110,20 @@ public sealed class ElementwiseTests
     }
 
     [Fact]
+    public void Flush_keeps_normal_numbers_and_clears_subnormal_ones()
+    {
+        float least = BitConverter.Int32BitsToSingle(1 << 23);
+        float below = BitConverter.Int32BitsToSingle((1 << 23) - 1);
+        float[] singles = [1, -least, least, below, -below, float.Epsilon, 0, -0f, float.NaN, float.PositiveInfinity];
+        Values.SameBits<float>([1, -least, least, 0, 0, 0, 0, 0, float.NaN, float.PositiveInfinity], Unary(UnaryOp.Flush, singles), "float32");
+
+        double leastDouble = BitConverter.Int64BitsToDouble(1L << 52);
+        double belowDouble = BitConverter.Int64BitsToDouble((1L << 52) - 1);
+        double[] doubles = [least, below, leastDouble, -belowDouble, double.Epsilon, double.NegativeInfinity];
+        Values.SameBits<double>([least, below, leastDouble, 0, 0, double.NegativeInfinity], Unary(UnaryOp.Flush, doubles), "float64");
+    }
+
+    [Fact]
     public void Logic_works_on_bytes()
     {
         byte[] a = [0, 0, 1, 1];

@@ -39,7 +39,7 @@ public sealed class ModelSummaryTests
         var engine = new Engine(new EngineOptions());
         using var _ = engine.Use();
         var summary = ModelSummary.Of(model, 3, 4);
-        Assert.Equal(0, engine.Stats.Kernels);
+        Assert.Equal(0, engine.Stats.Operations);
         Assert.Equal(
             [
                 ("net/0:Linear", 20L, 48L),

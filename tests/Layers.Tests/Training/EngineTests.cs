@@ -61,7 +61,7 @@ public sealed class EngineTests
             using var _ = engine.Use();
             var run = new Run(manual ? "manual" : "automatic", p => new SGD(p, 0.1));
             run.Step(); // Reads what initialisation left pending.
-            var before = engine.Stats.Kernels;
+            var before = engine.Stats.Operations;
             run.Optimizer.ZeroGrad();
             var loss = run.Loss();
             if (read == "before")
@@ -75,7 +75,7 @@ public sealed class EngineTests
             run.Optimizer.Step();
             if (read == "after")
                 loss.Item();
-            kernels.Add(engine.Stats.Kernels - before);
+            kernels.Add(engine.Stats.Operations - before);
             weights.Add(run.Net.Parameters()[0].Value.ToDoubles());
         }
         Assert.All(weights, value => Assert.Equal(weights[0], value));

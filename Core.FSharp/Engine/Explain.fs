@@ -1,0 +1,51 @@
+/// A plan in words.
+module internal Hybrid.Core.Explain
+
+open System
+open System.Diagnostics
+open System.Globalization
+open System.Text
+open Hybrid.Kernels
+
+let private text (format: FormattableString) =
+    format.ToString CultureInfo.InvariantCulture
+
+let private place (plan: Plan) slot =
+    match plan.Places[slot] with
+    | Leaf position -> $"in{position}"
+    | Scalar position -> $"number{position}"
+    | Constant _ -> "constant"
+    | Result number -> $"out{number}"
+    | Arena offset -> text $"arena+{offset}"
+
+let private row (plan: Plan) i (step: Step) =
+    let places slots =
+        slots |> Array.map (place plan) |> String.concat ","
+
+    let predicted = Cost.microseconds step.MultiplyAdds step.Bytes
+
+    let measured =
+        if plan.TimedRuns = 0L then
+            "-"
+        else
+            text $"{float plan.StepTicks[i] / float plan.TimedRuns / float Stopwatch.Frequency * 1e6:F1}"
+
+    let shape = $"{Value.NameOf step.DType}{step.Shape}"
+    text $"{i, 5}  {step.Bytes, 12:N0} {predicted, 12:F1} {measured, 12}  {step.Name} {shape}  {places step.Inputs} -> {places step.Outputs}"
+
+/// A line for each step: number, bytes read and written, predicted and measured microseconds, what is computed and where.
+let plan (plan: Plan) : string =
+    let lines = StringBuilder()
+    let line (s: string) = lines.AppendLine s |> ignore
+
+    let constants =
+        plan.Places
+        |> Array.sumBy (fun p ->
+            match p with
+            | Constant s -> s.Bytes
+            | _ -> 0L)
+
+    line (text $"{plan.Steps.Length} steps for {plan.Operations} operations; arena {plan.ArenaBytes:N0} bytes, constants {constants:N0} bytes")
+    line " step         bytes predicted us  measured us  operation"
+    plan.Steps |> Array.iteri (fun i step -> line (row plan i step))
+    lines.ToString().TrimEnd()

@@ -1,0 +1,152 @@
+using System.Runtime.CompilerServices;
+
+namespace Hybrid.Kernels;
+
+/// <summary>How an input of a fused program reaches the functions.</summary>
+internal unsafe struct FusedInput
+{
+    /// <summary>Read where it is, element by element.</summary>
+    public const int Direct = 0;
+
+    /// <summary>One element for all positions.</summary>
+    public const int Repeated = 1;
+
+    /// <summary>Any other steps: copied to scratch memory, block by block.</summary>
+    public const int Staged = 2;
+
+    public int Kind;
+    public int Size;
+
+    /// <summary>Where a staged block is put, in bytes from the scratch memory's start.</summary>
+    public int Scratch;
+
+    /// <summary>Whether every block is the same, as it holds whole periods.</summary>
+    public bool Once;
+
+    /// <summary>Elements after which the input begins again; 0 if it does not.</summary>
+    public long Period;
+    public long* Space;
+    public int Rank;
+}
+
+/// <summary>One function of a fused program: its loop, its operands' numbers, and where the result goes.</summary>
+internal unsafe struct FusedCall
+{
+    public nint Loop;
+    public int Arity;
+
+    /// <summary>Bytes of an element of the result.</summary>
+    public int Size;
+    public fixed int Operands[IterationSpace.MaxOperands];
+
+    /// <summary>Number of the output that the result is, or -1.</summary>
+    public int Output;
+    public int Slot;
+
+    /// <summary>Where the result is put otherwise, in bytes from the scratch memory's start.</summary>
+    public int Scratch;
+}
+
+/// <summary>An operand (0 is the result) of a call whose address moves on by some bytes from block to block.</summary>
+internal readonly record struct FusedMove(int Call, int Operand, int Bytes);
+
+/// <summary>One run of a fused program, in parts.</summary>
+internal unsafe struct FusedJob
+{
+    public FusedInput* Described;
+    public int InputCount;
+    public FusedCall* Calls;
+    public int CallCount;
+    public FusedMove* Moves;
+    public int MoveCount;
+    public nint* Inputs;
+    public nint* Outputs;
+    public long Count;
+    public int Block;
+    public int ScratchBytes;
+    public int Parts;
+
+    public void Run(WorkerPool pool)
+    {
+        fixed (FusedJob* self = &this)
+        {
+            pool.Run(Parts, &Part, (nint)self);
+        }
+    }
+
+    private static void Part(int part, nint context)
+    {
+        FusedJob* job = (FusedJob*)context;
+        (long from, long to) = Split.Range(job->Count, part, job->Parts, job->Block);
+        if (from < to)
+        {
+            job->Walk(from, to);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Walk(long from, long to)
+    {
+        nint scratch = Workspace.Get(Workspace.Purpose.Fused, ScratchBytes);
+        Segment* segments = stackalloc Segment[CallCount];
+        for (int i = 0; i < CallCount; i++)
+        {
+            Prepare(segments + i, Calls + i, scratch, from);
+        }
+
+        for (long at = from; at < to; at += Block)
+        {
+            long length = Math.Min(Block, to - at);
+            for (int i = 0; i < InputCount; i++)
+            {
+                FusedInput* input = Described + i;
+                if (input->Kind == FusedInput.Staged && (at == from || !input->Once))
+                {
+                    nint target = scratch + input->Scratch - (nint)(at * input->Size);
+                    ElementwiseJob.Copy(input->Space, input->Rank, input->Size, target, Inputs[i], at, at + length);
+                }
+            }
+
+            for (int i = 0; i < CallCount; i++)
+            {
+                segments[i].Count = length;
+                ((delegate* <Segment*, void>)Calls[i].Loop)(segments + i);
+            }
+
+            for (int i = 0; i < MoveCount; i++)
+            {
+                segments[Moves[i].Call].Address[Moves[i].Operand] += Moves[i].Bytes;
+            }
+        }
+    }
+
+    private void Prepare(Segment* segment, FusedCall* call, nint scratch, long from)
+    {
+        *segment = default;
+        segment->Rows = 1;
+        segment->Step[0] = 1;
+        segment->Address[0] = Result(call, scratch, from);
+        for (int k = 0; k < call->Arity; k++)
+        {
+            int operand = call->Operands[k];
+            segment->Step[k + 1] = 1;
+            if (operand >= InputCount)
+            {
+                segment->Address[k + 1] = Result(Calls + (operand - InputCount), scratch, from);
+                continue;
+            }
+
+            FusedInput* input = Described + operand;
+            segment->Step[k + 1] = input->Kind == FusedInput.Repeated ? 0 : 1;
+            segment->Address[k + 1] = input->Kind switch
+            {
+                FusedInput.Direct => Inputs[operand] + (nint)(from * input->Size),
+                FusedInput.Repeated => Inputs[operand],
+                _ => scratch + input->Scratch,
+            };
+        }
+    }
+
+    private readonly nint Result(FusedCall* call, nint scratch, long from) =>
+        call->Output >= 0 ? Outputs[call->Output] + (nint)(from * call->Size) : scratch + call->Scratch;
+}

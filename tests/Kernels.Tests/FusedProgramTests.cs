@@ -1,0 +1,145 @@
+using Xunit;
+
+namespace Hybrid.Kernels.Tests;
+
+/// <summary>A fused program gives the bits of its functions applied one after the other, whatever it fuses.</summary>
+public sealed class FusedProgramTests
+{
+    /// <summary>Shapes and an input's steps: contiguous, repeated along each end, in the middle, transposed, strided, reversed, one number.</summary>
+    public static TheoryData<string, int[], long[]> Layouts =>
+        new()
+        {
+            { "contiguous", [37, 129], [129, 1] },
+            { "contiguous, many blocks", [3, 20_011], [20_011, 1] },
+            { "one number", [37, 129], [0, 0] },
+            { "a row repeated", [2_001, 10], [0, 1] },
+            { "a row of a block's length", [9, 1_024], [0, 1] },
+            { "a row longer than any block", [3, 5_000], [0, 1] },
+            { "a column repeated", [2_001, 10], [1, 0] },
+            { "the middle", [5, 8, 577], [0, 1, 0] },
+            { "two rows repeated", [700, 3, 7], [0, 7, 1] },
+            { "transposed", [65, 90], [1, 65] },
+            { "every second", [40, 60], [120, 2] },
+            { "axes of length 1", [1, 300, 1, 7], [0, 7, 5, 1] },
+            { "scalar", [], [] },
+            { "nothing", [0, 5], [5, 1] },
+        };
+
+    [Theory]
+    [MemberData(nameof(Layouts))]
+    public void Any_layout_of_an_input_gives_the_same_bits(string name, int[] shape, long[] strides)
+    {
+        Check<float>(name, shape, strides, threads: 1);
+        Check<double>(name, shape, strides, threads: 1);
+        Check<float>(name, shape, strides, threads: 3);
+    }
+
+    [Fact]
+    public void An_output_may_take_the_memory_of_an_input_that_is_not_read_afterwards()
+    {
+        ElementFunction add = ElementFunction.Binary(BinaryOp.Add, ElementType.Float32);
+        ElementFunction multiply = ElementFunction.Binary(BinaryOp.Multiply, ElementType.Float32);
+        FusedProgram program = new([5_000], [(4, [1]), (4, [1]), (4, [0])], [new(add, [0, 1], true), new(multiply, [1, 3], true)]);
+        Assert.Equal(2, program.Outputs);
+        Assert.True(program.MayOverwrite(0, 0));
+        Assert.False(program.MayOverwrite(0, 1));
+        Assert.True(program.MayOverwrite(1, 1));
+        Assert.False(program.MayOverwrite(1, 2));
+
+        float[] a = Numbers(5_000, 1);
+        float[] b = Numbers(5_000, 2);
+        using Block<float> left = new(a);
+        using Block<float> right = new(b);
+        using Block<float> one = new([1f]);
+        program.Run([left.Pointer, right.Pointer, one.Pointer], [left.Pointer, right.Pointer], WorkerPool.Serial);
+        Values.SameBits<float>([.. a.Zip(b, (p, q) => p + q)], left.Span, "sum");
+        Values.SameBits<float>([.. a.Zip(b, (p, q) => q * (p + q))], right.Span, "product");
+    }
+
+    [Fact]
+    public void A_mask_is_a_result_like_any_other()
+    {
+        FusedProgram program = new(
+            [3, 1_500],
+            [(4, [1_500, 1]), (4, [0, 0])],
+            [
+                new(ElementFunction.Compare(CompareOp.LessEqual, ElementType.Float32), [0, 1], false),
+                new(ElementFunction.Select(ElementType.Float32), [2, 1, 0], true),
+                new(ElementFunction.Cast(ElementType.Float32, ElementType.Float64), [3], true),
+                new(ElementFunction.Unary(UnaryOp.Not, ElementType.Bool), [2], true),
+            ]
+        );
+        float[] x = Numbers(4_500, 3);
+        using Block<float> input = new(x);
+        using Block<float> zero = new([0f]);
+        using Block<float> kept = new(4_500);
+        using Block<double> wide = new(4_500);
+        using Block<byte> alive = new(4_500);
+        program.Run([input.Pointer, zero.Pointer], [kept.Pointer, wide.Pointer, alive.Pointer], WorkerPool.Serial);
+        Values.SameBits<float>([.. x.Select(v => v <= 0 ? 0 : v)], kept.Span, "kept");
+        Values.SameBits<double>([.. x.Select(v => v <= 0 ? 0 : (double)v)], wide.Span, "wide");
+        Values.SameBits<byte>([.. x.Select(v => v <= 0 ? (byte)0 : (byte)1)], alive.Span, "alive");
+    }
+
+    [Fact]
+    public void A_program_that_cannot_run_is_refused()
+    {
+        ElementFunction add = ElementFunction.Binary(BinaryOp.Add, ElementType.Float32);
+        Assert.Equal("A program has 1 to 64 steps, not 0. (Parameter 'steps')", Refusal());
+        Assert.Equal("Step 0 takes 2 operands, not 1. (Parameter 'steps')", Refusal(new FusedStep(add, [0], true)));
+        Assert.Equal("Step 0 uses something that is not there yet. (Parameter 'steps')", Refusal(new FusedStep(add, [0, 1], true)));
+
+        static string Refusal(params FusedStep[] steps) => Assert.Throws<ArgumentException>(() => new FusedProgram([4], [(4, [1])], steps)).Message;
+    }
+
+    // exp(a + b) * (a + b) and its square root's negation, with a as the case says and b contiguous.
+    private static void Check<T>(string name, int[] shape, long[] strides, int threads)
+        where T : unmanaged, System.Numerics.INumber<T>
+    {
+        ElementType type = Values.TypeOf<T>();
+        int size = type.Size();
+        int count = shape.Aggregate(1, (product, length) => product * length);
+        long[] whole = new long[shape.Length];
+        for (int axis = shape.Length - 1, step = 1; axis >= 0; step *= shape[axis--])
+        {
+            whole[axis] = step;
+        }
+
+        int reach = 1 + (int)shape.Zip(strides, (length, step) => Math.Max(0, length - 1) * step).Sum();
+        using Block<T> a = new([.. Numbers(reach, 4).Select(T.CreateTruncating)]);
+        using Block<T> b = new([.. Numbers(Math.Max(count, 1), 5).Select(T.CreateTruncating)]);
+        using Block<T> sum = new(count);
+        using Block<T> first = new(count);
+        using Block<T> second = new(count);
+        using Block<T> fusedSecond = new(count);
+        using Block<T> fusedSum = new(count);
+        IterationSpace strided = IterationSpace.Create(shape, whole, strides, whole);
+        IterationSpace two = IterationSpace.Contiguous(count, 2);
+        IterationSpace three = IterationSpace.Contiguous(count, 3);
+        WorkerPool pool = new(threads);
+        Elementwise.Binary(BinaryOp.Add, type, strided, sum.Pointer, a.Pointer, b.Pointer, pool);
+        Elementwise.Unary(UnaryOp.Exp, type, two, first.Pointer, sum.Pointer, pool);
+        Elementwise.Binary(BinaryOp.Multiply, type, three, second.Pointer, first.Pointer, sum.Pointer, pool);
+        Elementwise.Unary(UnaryOp.Abs, type, two, second.Pointer, second.Pointer, pool);
+
+        FusedProgram program = new(
+            shape,
+            [(size, strides), (size, whole)],
+            [
+                new(ElementFunction.Binary(BinaryOp.Add, type), [0, 1], true),
+                new(ElementFunction.Unary(UnaryOp.Exp, type), [2], false),
+                new(ElementFunction.Binary(BinaryOp.Multiply, type), [3, 2], false),
+                new(ElementFunction.Unary(UnaryOp.Abs, type), [4], true),
+            ]
+        );
+        program.Run([a.Pointer, b.Pointer], [fusedSum.Pointer, fusedSecond.Pointer], pool);
+        Values.SameBits<T>(sum.ToArray(), fusedSum.Span, $"{name}, the sum");
+        Values.SameBits<T>(second.ToArray(), fusedSecond.Span, $"{name}, the result");
+    }
+
+    private static float[] Numbers(int count, int seed)
+    {
+        Random random = new(seed);
+        return [.. Enumerable.Range(0, count).Select(_ => (float)((random.NextDouble() * 4) - 2))];
+    }
+}
