@@ -67,7 +67,7 @@ let private convolution shape kernel =
             fun site n ->
                 let made: LaneConvolution = kernel (n.DType, shape n)
 
-                operation (n.Primitive.Name + "Lanes") site.Shape n.DType [ site.Block 0; site.Weights 1 made ] (fun o ->
+                operation n.Primitive.Name site.Shape n.DType [ site.Block 0; site.Weights 1 made ] (fun o ->
                     made.Run(o.Output, o.Inputs[0], o.Inputs[1]))
     }
 
@@ -81,7 +81,7 @@ let private weightGradient =
                 let kernel =
                     LaneWeightGradient.Create(n.DType, Windows.describe (Windows.window n) n.A.Shape n.Shape n.B.Shape)
 
-                operation "conv2dWeightLanes" site.Shape n.DType [ site.Block 0; site.Block 1; site.Images() ] (fun o ->
+                operation "conv2dWeight" site.Shape n.DType [ site.Block 0; site.Block 1; site.Images() ] (fun o ->
                     kernel.Add(o.Output, o.Inputs[0], o.Inputs[1], Runtime.InteropServices.Marshal.ReadInt32 o.Inputs[2]))
     }
 
@@ -122,7 +122,7 @@ let private pooling (run: ElementType * PoolingShape * nativeint * nativeint -> 
                 pool n n.A.Shape n.Shape
 
         let dtype = n.A.DType
-        operation (n.Primitive.Name + "Lanes") site.Shape n.DType [ site.Block 0 ] (fun o -> run (dtype, shape, o.Output, o.Inputs[0])))
+        operation n.Primitive.Name site.Shape n.DType [ site.Block 0 ] (fun o -> run (dtype, shape, o.Output, o.Inputs[0])))
 
 let private plane (shape: Shape) = shape[2] * shape[3]
 
@@ -132,17 +132,17 @@ let private take =
 
         if n.B.Primitive.Name = "maxPositions" && Object.ReferenceEquals(n.B.A, n.A) then
             let shape = pool n.B n.A.Shape n.Shape
-            operation "maxLanes" site.Shape dtype [ site.Block 0 ] (fun o -> LanePooling.Max(dtype, shape, o.Output, o.Inputs[0]))
+            operation "maxPool" site.Shape dtype [ site.Block 0 ] (fun o -> LanePooling.Max(dtype, shape, o.Output, o.Inputs[0]))
         else
             let planes, from, into = n.Shape[1], plane n.A.Shape, plane n.Shape
 
-            operation "takeAtLanes" site.Shape dtype [ site.Block 0; site.Block 1 ] (fun o ->
+            operation "takeAt" site.Shape dtype [ site.Block 0; site.Block 1 ] (fun o ->
                 LanePooling.Take(dtype, planes, from, into, o.Output, o.Inputs[0], o.Inputs[1])))
 
 let private put =
     follows (fun site n ->
         let dtype = n.DType
-        let make = operation "putAtLanes" site.Shape dtype [ site.Block 0; site.Block 1 ]
+        let make = operation "putAt" site.Shape dtype [ site.Block 0; site.Block 1 ]
 
         if n.B.Primitive.Name = "maxPositions" && Shapes.same n.B.A.Shape n.Shape then
             let shape = pool n.B n.Shape n.A.Shape
@@ -173,7 +173,7 @@ let private sum =
           let reduce = Lower.extent n.A.Shape (Moves.firstAxis n) (Moves.axisCount n) |> int64
 
           let outer, dtype = site.Shape.Size / int64 (lanesOf n), n.DType
-          operation "sumLanes" site.Shape dtype [ site.Block 0 ] (fun o -> LaneBlock.Sum(dtype, o.Output, o.Inputs[0], outer, reduce))) with
+          operation "sum" site.Shape dtype [ site.Block 0 ] (fun o -> LaneBlock.Sum(dtype, o.Output, o.Inputs[0], outer, reduce))) with
         Fits =
             fun n lanes ->
                 n.DType <= ElementType.Float64
@@ -472,10 +472,12 @@ type private Builder(seat: Seat, finished: Node -> Node, origin: Dictionary<Node
             }
 
         let kinds = Array.init plan.Outputs.Length result
+        let steps = plan.Steps |> Seq.map (fun s -> s.Name) |> String.concat " "
         let group = LaneGroup(plan, seat.Batch, lanes, sources.ToArray(), kinds)
 
         let node =
-            operation "lanes" (Shape [| int (size / 8L) |]) ElementType.Float64 (List.ofSeq inputs) (fun o -> LaneRun.Invoke(group, o))
+            operation $"{lanes} lanes ({steps})" (Shape [| int (size / 8L) |]) ElementType.Float64 (List.ofSeq inputs) (fun o ->
+                LaneRun.Invoke(group, o))
 
         let parts i =
             let struct (n, kept, plain) = results[i]

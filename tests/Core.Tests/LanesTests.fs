@@ -76,14 +76,15 @@ let private step (options: EngineOptions) batch dtype number =
     let loss = (y * numbers 99 (List.ofArray (y.Shape.ToArray())) dtype).Sum()
     loss.Backward()
 
-    [|
-        yield! loss.ToDoubles()
-        yield! x.Grad.ToDoubles()
+    let results =
+        Array.append [| loss; x.Grad |] (parameters |> Array.map (fun p -> p.Grad))
 
-        for p in parameters do
-            yield! p.Grad.ToDoubles()
-    |]
-    |> Array.map BitConverter.DoubleToInt64Bits
+    Tensor.Eval results
+
+    results
+    |> Array.collect (fun t -> t.ToDoubles())
+    |> Array.map BitConverter.DoubleToInt64Bits,
+    engine.Explain()
 
 let cases: TheoryData<int, int> =
     let data = TheoryData<int, int>()
@@ -97,8 +98,27 @@ let cases: TheoryData<int, int> =
 [<Theory; MemberData(nameof cases)>]
 let ``R10 blocks of images give the same bits as single tensors, with any number of threads`` (number: int) (batch: int) =
     for dtype in [ ElementType.Float32; ElementType.Float64 ] do
-        let expected =
+        let expected, _ =
             step (EngineOptions(Threads = 1, Rewrites = false)) batch dtype number
 
+        let lanes = LaneBlock.Lanes dtype
+
         for threads in [ 1; 3 ] do
-            Assert.Equal<int64[]>(expected, step (EngineOptions(Threads = threads)) batch dtype number)
+            let actual, explained = step (EngineOptions(Threads = threads)) batch dtype number
+            Assert.Equal<int64[]>(expected, actual)
+            Assert.Equal(2 * batch >= lanes, explained.Contains $"{lanes} lanes (")
+
+[<Fact>]
+let ``a network is two groups, there and back, and the trap for NaN keeps tensors as they are`` () =
+    let groups (explained: string) =
+        explained.Split '\n'
+        |> Array.filter (fun line -> line.Contains " 16 lanes (")
+        |> Array.length
+
+    let _, explained = step (EngineOptions(Threads = 1)) 32 ElementType.Float32 0
+    Assert.Equal(2, groups explained)
+
+    let _, trapped =
+        step (EngineOptions(Threads = 1, TrapNonFinite = true)) 32 ElementType.Float32 0
+
+    Assert.Equal(0, groups trapped)
