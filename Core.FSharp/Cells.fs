@@ -51,8 +51,14 @@ and [<Sealed; AllowNullLiteral>] internal CellState(name: string, initial: Value
     let mutable trainable = trainable
     let mutable writing = 0
     let mutable readers = 0
+    let mutable overwritten = false
     let dependents = List<WeakReference<Retention>>()
     let mutable purgeAt = 8
+
+    // The gate is held: waits until no run is writing over the current version.
+    let settled () =
+        while overwritten do
+            Monitor.Wait Gate.instance |> ignore
 
     member val Name = name with get, set
 
@@ -86,6 +92,8 @@ and [<Sealed; AllowNullLiteral>] internal CellState(name: string, initial: Value
     /// The leaf of the current version. Reading denotes this version whatever is written later.
     member this.Leaf =
         lock Gate.instance (fun () ->
+            settled ()
+
             if isNull leaf then
                 leaf <-
                     Node.MakeLeaf(
@@ -127,14 +135,29 @@ and [<Sealed; AllowNullLiteral>] internal CellState(name: string, initial: Value
 
     /// Notes that a run starts (1) or ends (-1) that reads the memory of the current version without giving it out.
     member _.Reading(change: int) =
-        Interlocked.Add(&readers, change) |> ignore
+        lock Gate.instance (fun () ->
+            settled ()
+            readers <- readers + change)
+
+    /// Whether the next version may be written over the current one, which no expression has read and no run but the caller's is
+    /// reading. Whoever reads the cell meanwhile waits, until the run that holds the claim calls Settle.
+    member _.TryOverwrite() : bool =
+        lock Gate.instance (fun () ->
+            overwritten <- isNull leaf && readers <= 1
+            overwritten)
+
+    /// Ends what TryOverwrite began, after Commit or where the run failed before it wrote.
+    member _.Settle() =
+        lock Gate.instance (fun () ->
+            overwritten <- false
+            Monitor.PulseAll Gate.instance)
 
     /// Replaces the value; the caller has checked shape and type, and holds the claim. Returns whether the memory of the version
     /// before is free: no expression has read it, and no run but the caller's is reading it.
     member this.Commit(next: Value) : bool =
         let free =
             lock Gate.instance (fun () ->
-                let free = isNull leaf && Volatile.Read &readers <= 1
+                let free = isNull leaf && readers <= 1
                 value <- next
                 leaf <- null
                 version <- version + 1L

@@ -17,7 +17,7 @@ type internal Source =
 type internal Specialisation
     (plan: Plan, sources: Source[], order: Order, outputs: int, cells: TracedCell[], written: TracedCell[], graded: TracedCell[]) =
     // For each written cell: the version that this function wrote last, and memory for the next one. A version's memory is used
-    // again once it is replaced, if nothing outside has ever seen it.
+    // again if nothing outside has ever seen it: at once where the plan can write over it, otherwise after it was replaced.
     let mine: Value[] = Array.zeroCreate written.Length
     let spare: Value[] = Array.zeroCreate written.Length
 
@@ -26,6 +26,17 @@ type internal Specialisation
         Array.init written.Length (fun i ->
             let number = plan.Results[outputs + i]
             (plan.Results |> Array.filter (fun r -> r = number)).Length = 1)
+
+    // Whether the plan lets the new version of a written cell take the memory of the version that it replaces.
+    let inPlace =
+        Array.init written.Length (fun i ->
+            alone[i]
+            && plan.Overwrites
+               |> Array.exists (fun (struct (result, position)) ->
+                   result = plan.Results[outputs + i]
+                   && (match sources[position] with
+                       | CellInput cell -> Object.ReferenceEquals(cell, written[i].Cell)
+                       | _ -> false)))
 
     let paths = order.Nodes |> Array.map (fun n -> n.Scope)
 
@@ -49,6 +60,7 @@ type internal Specialisation
                     )
                 )
 
+        let overwriting: bool[] = Array.zeroCreate written.Length
         let mutable claimed = 0
 
         for traced in cells do
@@ -62,7 +74,13 @@ type internal Specialisation
             let values = Array.zeroCreate<Value> plan.Outputs.Length
 
             for i in 0 .. written.Length - 1 do
-                if alone[i] then
+                let cell = written[i].Cell
+
+                overwriting[i] <- inPlace[i] && Object.ReferenceEquals(cell.Value, mine[i]) && cell.TryOverwrite()
+
+                if overwriting[i] then
+                    values[plan.Results[outputs + i]] <- cell.Value
+                elif alone[i] then
                     values[plan.Results[outputs + i]] <- spare[i]
                     spare[i] <- null
 
@@ -83,7 +101,7 @@ type internal Specialisation
                 let old = cell.Value
                 let free = cell.Commit values[plan.Results[outputs + i]]
 
-                if free && Object.ReferenceEquals(old, mine[i]) then
+                if free && not overwriting[i] && Object.ReferenceEquals(old, mine[i]) then
                     spare[i] <- old
 
                 mine[i] <- if alone[i] then cell.Value else null
@@ -100,6 +118,10 @@ type internal Specialisation
 
             Array.init outputs (fun i -> values[plan.Results[i]])
         finally
+            for i in 0 .. written.Length - 1 do
+                if overwriting[i] then
+                    written[i].Cell.Settle()
+
             for traced in cells do
                 traced.Cell.Reading -1
 

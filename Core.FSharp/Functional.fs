@@ -27,17 +27,11 @@ module Tensor =
             )
         | None -> Tensor.From(Array.concat rows, rows.Length, columns)
 
-    /// A matrix `[rows, columns]` of a .NET array of two axes.
-    let ofArray2D (values: float[,]) =
-        Tensor.From(values |> Seq.cast<float> |> Array.ofSeq, values.GetLength 0, values.GetLength 1)
+    /// A float64 matrix `[rows, columns]` of a .NET array of two axes; `Tensor.From` takes other element types.
+    let ofArray2D (values: float[,]) = Tensor.From values
 
-    /// A tensor of two axes as a .NET array of float64.
-    let toArray2D (x: Tensor) : float[,] =
-        if x.Rank <> 2 then
-            raise (ShapeException("toArray2D", "two axes", string x.Shape, "", "Reshape the tensor first."))
-
-        let data = x.ToDoubles()
-        Array2D.init x.Shape[0] x.Shape[1] (fun i j -> data[i * x.Shape[1] + j])
+    /// A tensor of two axes as a .NET array of float64, whatever its element type. Throws ShapeException if there are not two axes.
+    let toArray2D (x: Tensor) : float[,] = x.To(ElementType.Float64).ToArray2D()
 
     /// All zeros, float64.
     let zeros (shape: int list) =

@@ -94,6 +94,14 @@ type Tensor internal (node: Node) =
     static member From<'T when 'T: unmanaged and 'T: struct and 'T: (new: unit -> 'T) and 'T :> ValueType>(data: ReadOnlySpan<'T>, shape: Shape) =
         Tensor(Leaves.value (Value.OfSpan(data, shape)))
 
+    /// A matrix `[rows, columns]` of a copy of a .NET array of two axes. Throws ElementTypeException for elements that tensors do not have.
+    static member From<'T when 'T: unmanaged and 'T: struct and 'T: (new: unit -> 'T) and 'T :> ValueType>(data: 'T[,]) =
+        // An array of any rank lies row-major in one piece.
+        let elements: byref<'T> =
+            &System.Runtime.CompilerServices.Unsafe.As<byte, 'T>(&MemoryMarshal.GetArrayDataReference(data :> Array))
+
+        Tensor.From(MemoryMarshal.CreateReadOnlySpan(&elements, data.Length), Shape.Of(data.GetLength 0, data.GetLength 1))
+
     /// A scalar, `[]`. The number is an input of the graph and not part of its structure: changing it compiles nothing.
     static member Scalar(value: float, [<Optional; DefaultParameterValue(ElementType.Float32)>] dtype: ElementType) =
         Tensor(Leaves.scalar dtype value)
@@ -144,6 +152,25 @@ type Tensor internal (node: Node) =
 
     /// A copy of the elements, row-major. Throws ElementTypeException if 'T is not the tensor's element type.
     member this.ToArray<'T when 'T: unmanaged and 'T: struct and 'T: (new: unit -> 'T) and 'T :> ValueType>() : 'T[] = this.Value.ToArray<'T>()
+
+    /// A copy of a matrix as a .NET array of two axes. Throws ShapeException if there are not two axes, ElementTypeException if 'T is not the
+    /// tensor's element type.
+    member this.ToArray2D<'T when 'T: unmanaged and 'T: struct and 'T: (new: unit -> 'T) and 'T :> ValueType>() : 'T[,] =
+        if node.Shape.Rank <> 2 then
+            raise (ShapeException("toArray2D", "two axes", string node.Shape, node.Path, "Reshape the tensor first."))
+
+        let result = Array2D.zeroCreate<'T> node.Shape[0] node.Shape[1]
+
+        let elements: byref<'T> =
+            &System.Runtime.CompilerServices.Unsafe.As<byte, 'T>(&MemoryMarshal.GetArrayDataReference(result :> Array))
+
+        this.CopyTo(MemoryMarshal.CreateSpan(&elements, result.Length))
+        result
+
+    /// Writes the elements, row-major, to a span of exactly their number. Throws ShapeException if it has another length,
+    /// ElementTypeException if 'T is not the tensor's element type.
+    member this.CopyTo<'T when 'T: unmanaged and 'T: struct and 'T: (new: unit -> 'T) and 'T :> ValueType>(destination: Span<'T>) =
+        this.Value.CopyTo destination
 
     /// The elements as float64, whatever the element type; bool as 0 and 1.
     member this.ToDoubles() : float[] = this.Value.ToDoubles()

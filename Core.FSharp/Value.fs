@@ -85,12 +85,12 @@ type Value internal (storage: Storage, shape: Shape, dtype: ElementType) =
         GC.KeepAlive value
         value
 
-    /// A copy of the elements in row-major order. Throws ElementTypeException if 'T is not the value's own type.
-    member this.ToArray<'T when 'T: unmanaged and 'T: struct and 'T: (new: unit -> 'T) and 'T :> ValueType>() : 'T[] =
+    /// Refuses to hand the elements out as another type than their own.
+    member internal _.Demand<'T>(operation: string) =
         if Value.TypeOf<'T>() <> dtype then
             raise (
                 ElementTypeException(
-                    "toArray",
+                    operation,
                     $"the tensor's own element type, {Value.NameOf dtype}",
                     Value.NameOf(Value.TypeOf<'T>()),
                     "",
@@ -98,7 +98,29 @@ type Value internal (storage: Storage, shape: Shape, dtype: ElementType) =
                 )
             )
 
+    /// A copy of the elements in row-major order. Throws ElementTypeException if 'T is not the value's own type.
+    member this.ToArray<'T when 'T: unmanaged and 'T: struct and 'T: (new: unit -> 'T) and 'T :> ValueType>() : 'T[] =
+        this.Demand<'T> "toArray"
         this.Read<'T, 'T[]> id
+
+    /// Writes the elements in row-major order to memory of exactly their number. Throws ElementTypeException if 'T is not the value's own type,
+    /// ShapeException if the memory has another length.
+    member this.CopyTo<'T when 'T: unmanaged and 'T: struct and 'T: (new: unit -> 'T) and 'T :> ValueType>(destination: Span<'T>) =
+        this.Demand<'T> "copyTo"
+
+        if int64 destination.Length <> shape.Size then
+            raise (
+                ShapeException(
+                    "copyTo",
+                    $"room for the {shape.Size} elements of shape {shape}",
+                    $"a span of {destination.Length}",
+                    "",
+                    "Give a span of the tensor's size; Slice cuts a longer one."
+                )
+            )
+
+        this.Span<'T>().CopyTo destination
+        GC.KeepAlive this
 
     /// The elements as float64, whatever the type (bool as 0 and 1).
     member this.ToDoubles() : float[] =

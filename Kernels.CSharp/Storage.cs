@@ -42,6 +42,12 @@ public sealed class Storage
     /// <summary>Bytes of collected blocks that wait to serve new ones; see <see cref="Trim"/>.</summary>
     public static long IdleBytes => StoragePool.PooledBytes;
 
+    /// <summary>
+    /// Bytes that the runtime had to give because no collected block fitted, from the start of the process, on all threads: the difference
+    /// over a stretch of work is what it took beyond memory used again.
+    /// </summary>
+    public static long FreshBytes => StoragePool.FreshBytes;
+
     /// <summary>Gives the memory of collected blocks back to the runtime instead of keeping it for new ones.</summary>
     public static void Trim() => StoragePool.TrimTo(0);
 

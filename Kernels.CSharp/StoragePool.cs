@@ -34,6 +34,7 @@ internal static class StoragePool
     private static long outstanding;
     private static long alive;
     private static long pooled;
+    private static long fresh;
 
     [ThreadStatic]
     private static Block? slab;
@@ -43,6 +44,9 @@ internal static class StoragePool
 
     /// <summary>Bytes that wait to be used again.</summary>
     public static long PooledBytes => Interlocked.Read(ref pooled);
+
+    /// <summary>Bytes that no idle block could give, so that the runtime had to, from the start of the process.</summary>
+    public static long FreshBytes => Interlocked.Read(ref fresh);
 
     /// <summary>An array at a fixed address; when nobody can reach it any more, the array goes back to its class.</summary>
     internal class Block
@@ -95,8 +99,12 @@ internal static class StoragePool
         return (slab, offset);
     }
 
-    private static byte[] Pinned(long size) =>
-        GC.AllocateUninitializedArray<byte>((int)Math.Min(size + AlignmentOf(size), Array.MaxLength), pinned: true);
+    private static byte[] Pinned(long size)
+    {
+        byte[] memory = GC.AllocateUninitializedArray<byte>((int)Math.Min(size + AlignmentOf(size), Array.MaxLength), pinned: true);
+        Interlocked.Add(ref fresh, memory.Length);
+        return memory;
+    }
 
     // What is large enough to pay for it; a slab of small blocks is not one.
     private static int AlignmentOf(long size) => size > SlabBytes + Storage.Alignment ? Page : Storage.Alignment;
@@ -112,7 +120,7 @@ internal static class StoragePool
     // Nothing is free: look whether enough of what was handed out can have died to be worth a collection.
     private static byte[]? Collected(int sizeClass, long size)
     {
-        long budget = Math.Max(LeastBudget, Interlocked.Read(ref alive) / 2);
+        long budget = Math.Max(LeastBudget, Interlocked.Read(ref alive) / 16);
         if (Interlocked.Read(ref outstanding) + size < Interlocked.Read(ref alive) + budget)
             return null;
         lock (CollectGate)

@@ -16,7 +16,7 @@ internal static class Text
     public static string Name(ElementType type) => type.ToString().ToLowerInvariant();
 
     /// <summary>The name of a type without its generic arguments.</summary>
-    public static string TypeName(Type type) => type.Name.Split('`')[0];
+    public static string TypeName(Type type) => type.IsGenericType ? type.Name[..type.Name.IndexOf('`', StringComparison.Ordinal)] : type.Name;
 
     /// <summary>The name of a member in a state dict: <c>RunningMean</c> and <c>_runningMean</c> are both <c>running_mean</c>.</summary>
     public static string SnakeCase(string name)

@@ -21,6 +21,10 @@ type internal Step =
         Origin: int
         /// How many operations it computes: more than one where they are fused.
         Operations: int
+        /// The fused program, by which outputs may take the memory of inputs; null for other steps.
+        Program: FusedProgram
+        /// Whether the kernel refuses some values, such as positions out of range.
+        MayFail: bool
     }
 
 /// Where a slot's memory comes from at each run.
@@ -40,7 +44,17 @@ type internal Place =
 /// An evaluation with every decision made: kernels in order, and a place for every intermediate. Holds no value of the graph
 /// that it was made from; it runs any graph of the same structure.
 [<Sealed; AllowNullLiteral>]
-type internal Plan(key: int[], hash: int, steps: Step[], places: Place[], results: int[], shapes: struct (Shape * ElementType)[], arenaBytes: int64) =
+type internal Plan
+    (
+        key: int[],
+        hash: int,
+        steps: Step[],
+        places: Place[],
+        results: int[],
+        shapes: struct (Shape * ElementType)[],
+        arenaBytes: int64,
+        overwrites: struct (int * int)[]
+    ) =
     member _.Key = key
     member _.Hash = hash
     member _.Steps = steps
@@ -53,6 +67,9 @@ type internal Plan(key: int[], hash: int, steps: Step[], places: Place[], result
     member _.Outputs = shapes
 
     member _.ArenaBytes = arenaBytes
+
+    /// Pairs of an output and a leaf whose memory it may take: nothing reads the leaf later, and nothing can fail any more by then.
+    member _.Overwrites = overwrites
 
     /// How many operations a run computes.
     member val Operations = steps |> Array.sumBy (fun s -> int64 s.Operations)
@@ -165,7 +182,7 @@ module internal Planner =
             | true, i -> i
             | _ -> order.Count - 1
 
-        let add name operations kernel (outputs: Block[]) (inputs: Block[]) (offsets: nativeint[]) bytes (n: Node) =
+        let add name operations kernel (outputs: Block[]) (inputs: Block[]) (offsets: nativeint[]) bytes (program: FusedProgram) (n: Node) =
             for b in Seq.append inputs outputs do
                 b.Use steps.Count
 
@@ -182,6 +199,10 @@ module internal Planner =
                     MultiplyAdds = Cost.multiplyAdds n
                     Origin = originOf n
                     Operations = operations
+                    Program = program
+                    MayFail =
+                        n.Primitive.Family = Family.Selection
+                        || n.Primitive.Family = Family.Normalisation
                 }
 
             steps.Add(struct (step, outputs, inputs))
@@ -230,6 +251,7 @@ module internal Planner =
                 (inputs |> Array.map (fun (struct (block, _, _)) -> block))
                 offsets
                 (read + (wanted |> Array.sumBy (fun p -> blocks[p].Size)))
+                program
                 work.Nodes[positions[positions.Length - 1]]
 
         // What reads a block needs its writer to be a step.
@@ -255,6 +277,7 @@ module internal Planner =
                 [| block |]
                 [| offset layout dtype |]
                 (touched layout dtype + bytesOf n.Shape dtype)
+                null
                 n
 
         let leaf (n: Node) =
@@ -336,11 +359,27 @@ module internal Planner =
                     |> Array.mapi (fun k layout -> touched layout (n.Input k).DType)
                     |> Array.sum
 
-                add n.Primitive.Name 1 kernel [| blocks[i] |] inputBlocks offsets (bytes + blocks[i].Size) n
+                add n.Primitive.Name 1 kernel [| blocks[i] |] inputBlocks offsets (bytes + blocks[i].Size) null n
             else
                 // The view could not look at the memory as it was; the copy above made it contiguous.
                 layouts[i] <- n.Primitive.View.Invoke(n, inputLayouts[0])
                 blocks[i] <- inputBlocks[0]
+
+        // See Plan.Overwrites.
+        let overwrites () =
+            let lastFailing = steps.FindLastIndex(fun (struct (step, _, _)) -> step.MayFail)
+
+            [|
+                for number in lastFailing + 1 .. steps.Count - 1 do
+                    let struct (step, outputs, inputs) = steps[number]
+
+                    for k in 0 .. outputs.Length - 1 do
+                        for j in 0 .. inputs.Length - 1 do
+                            if not (isNull step.Program) && step.Offsets[j] = 0n && inputs[j].Last = number then
+                                match places[outputs[k].Slot], places[inputs[j].Slot] with
+                                | Result result, Leaf leaf when step.Program.MayOverwrite(k, j) -> struct (result, leaf)
+                                | _ -> ()
+            |]
 
         /// Makes a step of the node at a position, or a place, or a way to look at another's memory.
         member _.Visit i =
@@ -398,6 +437,7 @@ module internal Planner =
                 block.Slot <- places.Count
                 places.Add(Arena start)
 
+            let overwrites = overwrites ()
             let slots (blocks: Block[]) = blocks |> Array.map (fun b -> b.Slot)
 
             let finished =
@@ -409,7 +449,7 @@ module internal Planner =
                     })
                 |> Array.ofSeq
 
-            struct (finished, places.ToArray(), bytes)
+            struct (finished, places.ToArray(), bytes, overwrites)
 
     /// How a plan is made.
     [<Struct>]
@@ -433,13 +473,14 @@ module internal Planner =
         for i in 0 .. work.Count - 1 do
             draft.Visit i
 
-        let struct (steps, places, arena) = draft.Finish distinct
+        let struct (steps, places, arena, overwrites) = draft.Finish distinct
 
         let shapes =
             distinct
             |> Array.map (fun p -> struct (work.Nodes[p].Shape, work.Nodes[p].DType))
 
-        Plan(key, hash (ReadOnlySpan<int> key), steps, places, positions |> Array.map (fun p -> Array.IndexOf(distinct, p)), shapes, arena)
+        let results = positions |> Array.map (fun p -> Array.IndexOf(distinct, p))
+        Plan(key, hash (ReadOnlySpan<int> key), steps, places, results, shapes, arena, overwrites)
 
     /// A plan for the roots of an order. `outputs` are positions whose values are wanted; `layout` may choose another form for parts of the graph, and
     /// is given what lays plans for these.
@@ -450,7 +491,7 @@ module internal Planner =
         (layout: (Order -> Node[] -> Plan) -> Dictionary<Node, int> -> Node[] -> Node[])
         (key: int[])
         : Plan =
-        let struct (rebuilt, origin) = Rewrite.rebuild order making.Rewrite making.Inexact
+        let struct (rebuilt, origin) = Rewrite.rebuild order outputs making.Rewrite making.Inexact
         let roots = outputs |> Array.map (fun i -> rebuilt[i])
 
         let inner (order: Order) (roots: Node[]) =

@@ -11,6 +11,8 @@ type Rule =
     {
         Name: string
         Exact: bool
+        /// Whether the first input must have no other use, as the rule would compute it a second time.
+        Alone: bool
         Apply: Node -> Node
     }
 
@@ -32,8 +34,18 @@ let private rule name exact apply =
     {
         Name = name
         Exact = exact
+        Alone = false
         Apply = apply
     }
+
+// Whether a permutation exchanges the last two axes and leaves the others.
+let private transposes (permutation: int[]) =
+    let last = permutation.Length - 1
+
+    last >= 1
+    && permutation[last] = last - 1
+    && permutation[last - 1] = last
+    && Seq.forall (fun axis -> permutation[axis] = axis) (seq { 0 .. last - 2 })
 
 let private sameAttributes (a: int[]) (b: int[]) =
     ReadOnlySpan<int>(a).SequenceEqual(ReadOnlySpan<int> b)
@@ -70,6 +82,14 @@ let rules: Rule list =
                 Moves.permute (n.Attributes |> Array.map (fun axis -> n.A.Attributes[axis])) n.A.A
             else
                 null)
+        // A weight's gradient is then computed as it will be read. Factors change places in each product, which changes no bit.
+        { rule "transpose(a @ b) -> transpose(b) @ transpose(a)" true (fun n ->
+              if is "permute" n && is "matmul" n.A && transposes n.Attributes then
+                  Contractions.matmul (Moves.transpose n.A.B) (Moves.transpose n.A.A)
+              else
+                  null) with
+            Alone = true
+        }
         rule "broadcast(broadcast(x)) -> broadcast(x)" true (fun n ->
             if is "broadcastTo" n && is "broadcastTo" n.A then
                 Moves.broadcastTo n.Shape n.A.A
@@ -112,14 +132,25 @@ let private sameWork =
 
 /// A graph made anew for a plan: leaves replaced by placeholders numbered by position, so that the plan holds no one's memory,
 /// rules applied, equal work shared. Gives the new node of each position and the first position of each new node.
-let rebuild (order: Order) (rewrite: bool) (inexact: bool) =
+let rebuild (order: Order) (outputs: int[]) (rewrite: bool) (inexact: bool) =
     let shared = Dictionary<Node, Node> sameWork
     let origin = Dictionary<Node, int>(HashIdentity.Reference)
     let active = rules |> List.filter (fun r -> r.Exact || inexact)
 
-    let rec simplify (n: Node) =
-        match active |> List.tryPick (fun r -> r.Apply n |> Option.ofObj) with
-        | Some better -> if better.Arity = 0 then better else simplify better
+    let uses = Array.zeroCreate<int> order.Count
+
+    for position in Seq.append order.Operands outputs do
+        uses[position] <- uses[position] + 1
+
+    let rec simplify alone (n: Node) =
+        let attempt r =
+            if r.Alone && not alone then
+                None
+            else
+                Option.ofObj (r.Apply n)
+
+        match List.tryPick attempt active with
+        | Some better -> if better.Arity = 0 then better else simplify false better
         | None -> n
 
     // Values, scalars and placeholders are slots to fill at each run: numbered, and never merged.
@@ -145,7 +176,7 @@ let rebuild (order: Order) (rewrite: bool) (inexact: bool) =
                 let copy = Node.Remake(n, inputs)
 
                 if rewrite || n.Primitive.Family = Family.Leaf then
-                    simplify copy
+                    simplify (uses[order.Operands[order.Starts[i]]] = 1) copy
                 else
                     copy
 

@@ -13,6 +13,9 @@ public static unsafe class MatrixProduct
     /// <summary>Multiply-adds from which a second thread is worth its start.</summary>
     private const long Grain = 1 << 19;
 
+    /// <summary>Rows that a tile has at least, if C has them: the height of two tiles of registers.</summary>
+    private const int LeastRows = 14;
+
     /// <summary>C = op(A) op(B), with C [m, n], op(A) [m, k] and op(B) [k, n]. C must not overlap A or B.</summary>
     /// <param name="type">Float32 or Float64.</param>
     /// <param name="transposeA">A is stored as [k, m] and op(A) is its transpose; otherwise A is [m, k].</param>
@@ -130,35 +133,57 @@ public static unsafe class MatrixProduct
 
     private static long Worth(long multiplyAdds, WorkerPool pool) => Math.Clamp(multiplyAdds / Grain, 1, pool.Threads);
 
-    /// <summary>Cuts C into runs of rows, or of columns where there are few rows, one for each thread worth using.</summary>
+    /// <summary>
+    /// How many runs of rows, and of columns, C is cut into: as many tiles as can be, up to the threads worth using, and of those grids the one
+    /// with the fewest columns, as each tile then reads less of A. Elements are on their own, so no bit depends on it.
+    /// </summary>
+    internal static (int Rows, int Columns) Grid(int m, int n, int k, int size, WorkerPool pool)
+    {
+        int worth = (int)Worth((long)m * n * k, pool);
+        (int Rows, int Columns) best = (1, 1);
+        for (int columns = 1; columns <= Math.Clamp(n / ColumnUnit(size), 1, worth) && best.Rows * best.Columns < worth; columns++)
+        {
+            int rows = Math.Clamp(m / LeastRows, 1, worth / columns);
+            if (rows * columns > best.Rows * best.Columns)
+            {
+                best = (rows, columns);
+            }
+        }
+
+        return best;
+    }
+
+    /// <summary>Where tile <paramref name="part"/> of a grid lies.</summary>
+    internal static ((long From, long To) Rows, (long From, long To) Columns) TileOf(int part, int m, int n, int size, (int Rows, int Columns) grid)
+    {
+        (int column, int row) = Math.DivRem(part, grid.Rows);
+        return (
+            Split.Range(m, row, grid.Rows, unit: m >= 2 * LeastRows * grid.Rows ? LeastRows / 2 : 1),
+            Split.Range(n, column, grid.Columns, unit: ColumnUnit(size))
+        );
+    }
+
+    /// <summary>Columns that begin on a border of two cache lines.</summary>
+    private static int ColumnUnit(int size) => 128 / size;
+
     private static void RunProduct(Job job, int size, WorkerPool pool)
     {
         Product p = job.Product;
         job.Size = size;
-        job.Parts = (int)Worth((long)p.M * p.N * p.K, pool);
-        job.ByColumns = p.M < 14 * job.Parts && p.N >= p.M;
-        pool.Run(job.Parts, &ProductPart, (nint)(&job));
+        job.Grid = Grid(p.M, p.N, p.K, size, pool);
+        pool.Run(job.Grid.Rows * job.Grid.Columns, &ProductPart, (nint)(&job));
     }
 
     private static void ProductPart(int part, nint context)
     {
         Job* job = (Job*)context;
         Product p = job->Product;
-        if (job->ByColumns)
-        {
-            (long from, long to) = Split.Range(p.N, part, job->Parts, unit: 128 / job->Size);
-            p.B += (nint)(from * p.ColumnStepB * job->Size);
-            p.C += (nint)(from * job->Size);
-            p.N = (int)(to - from);
-        }
-        else
-        {
-            (long from, long to) = Split.Range(p.M, part, job->Parts, unit: p.M >= 28 * job->Parts ? 7 : 1);
-            p.A += (nint)(from * p.RowStepA * job->Size);
-            p.C += (nint)(from * p.RowStepC * job->Size);
-            p.M = (int)(to - from);
-        }
-
+        ((long From, long To) rows, (long From, long To) columns) = TileOf(part, p.M, p.N, job->Size, job->Grid);
+        p.A += (nint)(rows.From * p.RowStepA * job->Size);
+        p.B += (nint)(columns.From * p.ColumnStepB * job->Size);
+        p.C += (nint)(((rows.From * p.RowStepC) + columns.From) * job->Size);
+        p.M = (int)(rows.To - rows.From);
+        p.N = (int)(columns.To - columns.From);
         job->Kernel(p);
     }
 
@@ -206,7 +231,7 @@ public static unsafe class MatrixProduct
         public delegate* <Product, void> Kernel;
         public int Size;
         public int Parts;
-        public bool ByColumns;
+        public (int Rows, int Columns) Grid;
         public int Batch;
         public long StrideA;
         public long StrideB;

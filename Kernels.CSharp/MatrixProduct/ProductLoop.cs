@@ -118,6 +118,7 @@ internal static unsafe class ProductLoop<S, V, T>
                     Depth = Math.Min(depth, p.K - k),
                     PackedA = packA,
                     PackedB = packB,
+                    StripByStrip = p.M <= BlockM,
                 };
                 block.PackB();
                 for (int m = 0; m < p.M; m += BlockM)
@@ -164,6 +165,9 @@ internal static unsafe class ProductLoop<S, V, T>
         public int Rows;
         public bool PackedA;
         public bool PackedB;
+
+        /// <summary>Whether each strip of B is packed when it is needed, into the nearest cache, as no later rows will ask for it.</summary>
+        public bool StripByStrip;
         private T* packedB;
 
         /// <summary>Packs every strip of B, or only the last one where it is not whole vectors.</summary>
@@ -176,21 +180,26 @@ internal static unsafe class ProductLoop<S, V, T>
             }
 
             int first = PackedB ? 0 : Columns / StripWidth * StripWidth;
-            int strips = (Columns + StripWidth - 1) / StripWidth;
+            int strips = StripByStrip ? 1 : (Columns + StripWidth - 1) / StripWidth;
             packedB = (T*)Workspace.Get(Workspace.Purpose.PackedB, (long)strips * StripWidth * Depth * sizeof(T));
-            for (int column = first; column < Columns; column += StripWidth)
+            for (int column = first; column < Columns && !StripByStrip; column += StripWidth)
             {
-                int columns = Math.Min(StripWidth, Columns - column);
-                Packing<S, V, T>.Strip(
-                    SourceB(column),
-                    Product.RowStepB,
-                    Product.ColumnStepB,
-                    packedB + ((long)column * Depth),
-                    Depth,
-                    columns,
-                    Vectors(columns) * S.Count
-                );
+                PackStrip(column, packedB + ((long)column * Depth));
             }
+        }
+
+        private readonly void PackStrip(int column, T* target)
+        {
+            int columns = Math.Min(StripWidth, Columns - column);
+            Packing<S, V, T>.Strip(
+                SourceB(column),
+                Product.RowStepB,
+                Product.ColumnStepB,
+                target,
+                Depth,
+                columns,
+                Vectors(columns) * S.Count
+            );
         }
 
         /// <summary>Runs all tiles of the present rows; a strip of B is used for every tile of rows before the next one.</summary>
@@ -211,7 +220,13 @@ internal static unsafe class ProductLoop<S, V, T>
                 int vectors = Vectors(columns);
                 bool packed = PackedB || columns % S.Count != 0;
                 call.LastLanes = columns - ((vectors - 1) * S.Count);
-                call.B = (byte*)(packed ? packedB + ((long)column * Depth) : SourceB(column));
+                T* strip = StripByStrip ? packedB : packedB + ((long)column * Depth);
+                if (packed && StripByStrip)
+                {
+                    PackStrip(column, strip);
+                }
+
+                call.B = (byte*)(packed ? strip : SourceB(column));
                 call.RowStepB = packed ? vectors * S.Count * sizeof(T) : (nint)(Product.RowStepB * sizeof(T));
                 for (int tile = 0; tile < tiles; tile++)
                 {

@@ -30,6 +30,9 @@ internal sealed unsafe class WorkerTeam(int workers)
     /// <summary>Threads that have started and not ended.</summary>
     public int LiveWorkers => Volatile.Read(ref live);
 
+    /// <summary>Parts of the last job; 0 before the first.</summary>
+    public int LastParts => (int)((Volatile.Read(ref ticket) >> 16) & 0xffff);
+
     /// <summary>Runs the job with the caller's help; false, having done nothing, if another job is running.</summary>
     public bool TryRun(int parts, delegate* <int, nint, void> jobBody, nint jobContext)
     {

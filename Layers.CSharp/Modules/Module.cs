@@ -31,6 +31,8 @@ public abstract partial class Module
     private ManualContract contract;
     private ConditionalWeakTable<Tensor, RecordedCall> recorded = [];
     private ParameterStamp? last;
+    private List<Cell>? own;
+    private Segment? segment;
 
     /// <summary>Makes a module.</summary>
     protected Module() => contract = ManualContract.Of(GetType());
@@ -151,7 +153,10 @@ public abstract partial class Module
             ArgumentNullException.ThrowIfNull(input, nameof(inputs));
         var outer = running;
         var transparent = !contract.Any;
-        var parameters = ModuleStructure.Parameters(this, own: transparent);
+        var parameters =
+            transparent || !ModuleStructure.IsFixed(GetType())
+                ? ModuleStructure.Parameters(this, own: transparent)
+                : own ??= ModuleStructure.Parameters(this);
         var call = Call.Enter(
             SegmentIn(outer?.Module),
             inputs,
@@ -198,7 +203,7 @@ public abstract partial class Module
     internal virtual Tensor?[] Sweep(Call call, Tensor?[] deltas, Action<Cell, Tensor>? accumulate) => call.Backward(deltas, accumulate);
 
     /// <summary>Forgets the Calls of the module that this one was copied from.</summary>
-    private void Forget() => (recorded, last) = ([], null);
+    private void Forget() => (recorded, last, own) = ([], null, null);
 
     // The base class would come back to the override that called it.
     private void RefuseBaseCall(bool overridden)
@@ -214,7 +219,12 @@ public abstract partial class Module
             return Name ?? "net";
         var name = Name ?? Text.TypeName(GetType());
         var key = parent.KeyOf(this);
-        return string.IsNullOrEmpty(key) ? name : $"{key}:{name}";
+        if (string.IsNullOrEmpty(key))
+            return name;
+        var known = segment;
+        if (known is null || !ReferenceEquals(known.Key, key) || !ReferenceEquals(known.Name, name))
+            segment = known = new(key, name, $"{key}:{name}");
+        return known.Text;
     }
 
     // Calls of older versions of the parameters are of no use: they would only hold memory.
@@ -267,4 +277,7 @@ public abstract partial class Module
     }
 
     private sealed record Running(Module Module, Call Call);
+
+    // The text that names a module inside of its parent, made once.
+    private sealed record Segment(string Key, string Name, string Text);
 }

@@ -12,6 +12,7 @@ namespace Hybrid.Layers;
 internal static class ModuleStructure
 {
     private static readonly ConcurrentDictionary<Type, Member[]> Members = new();
+    private static readonly ConcurrentDictionary<Type, bool> Fixed = new();
 
     /// <summary>The cells and modules that a module holds itself, with their names; one that is held twice comes twice.</summary>
     public static List<(string Name, object Part)> Parts(Module module)
@@ -106,6 +107,10 @@ internal static class ModuleStructure
             }
         }
     }
+
+    /// <summary>Whether modules of a type hold the same cells for ever, and no modules.</summary>
+    public static bool IsFixed(Type type) =>
+        Fixed.GetOrAdd(type, static t => MembersOf(t).All(member => member.Field.IsInitOnly && member.Field.FieldType == typeof(Cell)));
 
     /// <summary>The fields of a type that may hold cells or modules.</summary>
     public static Member[] MembersOf(Type type) => Members.GetOrAdd(type, static t => [.. Find(t)]);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Hybrid.Benchmarks.Commands;
 using Hybrid.Benchmarks.Workloads;
 using Hybrid.Core;
@@ -24,13 +25,17 @@ internal static class Program
             {
                 CompareCommand(),
                 PeakCommand(),
+                KernelsCommand(),
                 AllocCommand(),
+                GrowCommand(),
                 ExplainCommand(),
                 StartupCommand(),
                 ListCommand(),
                 FirstStepCommand(),
             };
             var result = root.Parse(arguments);
+            if (arguments.Length > 0 && result.Errors.Count > 0)
+                throw new BenchmarkException(string.Join('\n', result.Errors.Select(error => error.Message)), ExitCodes.Usage);
             var code = result.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
             return result.Errors.Count > 0 ? ExitCodes.Usage : code;
         }
@@ -56,21 +61,10 @@ internal static class Program
         var workload = Words("--workload", "Which workload; 'list' prints them.", WorkloadNames());
         workload.Required = true;
         var threads = Threads();
-        var path = Words("--path", "How our step is written.", Steps.Paths);
-        path.DefaultValueFactory = _ => Steps.Paths[0];
-        var seconds = new Option<double>("--seconds")
-        {
-            Description = "Seconds of measured blocks, both sides together.",
-            DefaultValueFactory = _ => 5,
-        };
-        seconds.Validators.Add(given => Refuse(given, seconds, value => value is > 0 and <= 3600, "above 0, up to 3600"));
+        var path = StepPath();
+        var seconds = Seconds("Seconds of measured blocks, both sides together.", 5);
         var rounds = Whole("--rounds", "Pairs of blocks.", 9, 1000);
-        var clock = Words(
-            "--clock",
-            "What decides: time by the clock, or CPU time of the two processes (for busy machines, 1 thread).",
-            ["wall", "cpu"]
-        );
-        clock.DefaultValueFactory = _ => "wall";
+        var clock = Clock();
         var python = new Option<string?>("--python") { Description = "A Python with PyTorch; by default the first python3 in PATH that has it." };
         var blas = new Option<string?>("--blas")
         {
@@ -112,6 +106,16 @@ internal static class Program
         return command;
     }
 
+    private static Command KernelsCommand()
+    {
+        var only = new Option<string>("--only") { Description = "Part of the names of the kernels to run.", DefaultValueFactory = _ => "" };
+        var threads = Threads();
+        var seconds = Seconds("Measured seconds for each kernel.", 0.5);
+        var command = new Command("kernels", "Single kernels at the sizes of the workloads: time, GFLOP/s, GB/s.") { only, threads, seconds };
+        command.SetAction(result => SingleKernels.Run(result.GetValue(only)!, result.GetValue(threads), result.GetValue(seconds)));
+        return command;
+    }
+
     private static Command AllocCommand()
     {
         var workload = Words("--workload", "One workload; all by default.", WorkloadNames());
@@ -121,13 +125,30 @@ internal static class Program
         return command;
     }
 
+    private static Command GrowCommand()
+    {
+        var sweep = Words("--sweep", "What grows; one after another by default.", Grow.Names);
+        var (path, threads, clock) = (StepPath(), Threads(), Clock());
+        var seconds = Seconds("Measured seconds for each row.", 0.5);
+        var command = new Command("grow", "How the cost of a step grows with batch, width and depth.") { sweep, path, threads, seconds, clock };
+        command.SetAction(result =>
+            Grow.Run(
+                result.GetValue(sweep),
+                result.GetValue(path)!,
+                result.GetValue(threads),
+                result.GetValue(seconds),
+                result.GetValue(clock) == "cpu"
+            )
+        );
+        return command;
+    }
+
     private static Command ExplainCommand()
     {
         var workload = Words("--workload", "The workload.", WorkloadNames());
         workload.Required = true;
         var threads = Threads();
-        var path = Words("--path", "The path.", Steps.Paths);
-        path.DefaultValueFactory = _ => "automatic";
+        var path = StepPath();
         var command = new Command("explain", "The plan of a workload's step: kernels, memory, predicted and measured times.")
         {
             workload,
@@ -169,8 +190,30 @@ internal static class Program
 
     private static Option<string?> Words(string name, string meaning, IReadOnlyList<string> words)
     {
-        var option = new Option<string?>(name) { Description = meaning };
-        option.AcceptOnlyFromAmong([.. words]);
+        // A missing word is refused by the same line as a wrong one, which names the words.
+        var option = new Option<string?>(name) { Description = meaning, Arity = ArgumentArity.ZeroOrOne };
+        option.CompletionSources.Add([.. words]);
+        option.Validators.Add(given =>
+        {
+            var word = given.Tokens.Count == 1 ? given.Tokens[0].Value : null;
+            if (!given.Implicit && !words.Contains(word))
+                given.AddError($"{name} takes one of {string.Join(", ", words)}; got {word ?? "nothing"}.");
+        });
+        return option;
+    }
+
+    private static Option<string?> StepPath()
+    {
+        var option = Words("--path", "How our step is written.", Steps.Paths);
+        option.DefaultValueFactory = _ => Steps.Paths[0];
+        return option;
+    }
+
+    private static Option<string?> Clock()
+    {
+        var meaning = "What decides: time by the clock, or CPU time of the processes (for busy machines, 1 thread).";
+        var option = Words("--clock", meaning, ["wall", "cpu"]);
+        option.DefaultValueFactory = _ => "wall";
         return option;
     }
 
@@ -183,11 +226,18 @@ internal static class Program
         return option;
     }
 
-    private static void Refuse<T>(System.CommandLine.Parsing.OptionResult given, Option<T> option, Func<T, bool> allowed, string range)
+    private static Option<double> Seconds(string meaning, double normal)
     {
-        if (given.Errors.Any() || given.Tokens.Count != 1)
+        var option = new Option<double>("--seconds") { Description = meaning, DefaultValueFactory = _ => normal };
+        option.Validators.Add(given => Refuse(given, option, value => value is > 0 and <= 3600, "above 0, up to 3600"));
+        return option;
+    }
+
+    private static void Refuse<T>(System.CommandLine.Parsing.OptionResult given, Option<T> option, Func<T, bool> allowed, string range)
+        where T : IParsable<T>
+    {
+        if (given.Tokens.Count != 1 || (T.TryParse(given.Tokens[0].Value, CultureInfo.InvariantCulture, out var value) && allowed(value)))
             return;
-        if (given.GetValue(option) is { } value && !allowed(value))
-            given.AddError($"{option.Name} takes {range}.");
+        given.AddError($"{option.Name} takes {range}; got {given.Tokens[0].Value}.");
     }
 }

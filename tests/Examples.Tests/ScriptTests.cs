@@ -7,6 +7,14 @@ namespace Hybrid.Examples.Tests;
 /// <summary>The F# scripts, run by `dotnet fsi` on the build output and on packages made from it.</summary>
 public class ScriptTests
 {
+    private const string Determinant = """
+        open Hybrid.Core
+        open Hybrid.Interop
+
+        let m = Tensor.matrix [ [ 1.0; 2.0 ]; [ 3.0; 4.0 ] ] |> Tensor.toMatrix
+        printfn "determinant %.1f" (m.Determinant())
+        """;
+
     private static string Root => Path.GetFullPath(Path.Combine(Here(), "..", ".."));
 
     [Theory]
@@ -36,15 +44,23 @@ public class ScriptTests
             foreach (var (script, lastLine) in new[] { ("derivatives.fsx", "derivatives: ok"), ("manual.fsx", "manual: ok") })
             {
                 var text = File.ReadAllText(Path.Combine(Root, "Examples", "scripts", script));
-                var packaged = text.Replace("#load \"hybrid.fsx\"", $"#i \"nuget: {folder.Path}\"\n#r \"nuget: Hybrid.Layers, {version}\"");
+                var packaged = text.Replace("#load \"hybrid.fsx\"", Package("Hybrid.Layers"));
                 Assert.NotEqual(text, packaged);
-                File.WriteAllText(folder.File(script), packaged);
-                Assert.Equal(lastLine, LastLine(Dotnet(folder.Path, "fsi", "--quiet", folder.File(script))));
+                Assert.Equal(lastLine, Run(packaged));
             }
+            Assert.Equal("determinant -2.0", Run($"{Package("Hybrid.Interop")}\n{Determinant}"));
         }
         finally
         {
             Forget(version);
+        }
+
+        string Package(string name) => $"#i \"nuget: {folder.Path}\"\n#r \"nuget: {name}, {version}\"";
+
+        string Run(string text)
+        {
+            File.WriteAllText(folder.File("script.fsx"), text);
+            return LastLine(Dotnet(folder.Path, "fsi", "--quiet", folder.File("script.fsx")));
         }
     }
 
@@ -54,7 +70,7 @@ public class ScriptTests
         var cache =
             Environment.GetEnvironmentVariable("NUGET_PACKAGES")
             ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
-        foreach (var name in new[] { "hybrid.kernels", "hybrid.core", "hybrid.layers" })
+        foreach (var name in new[] { "hybrid.kernels", "hybrid.core", "hybrid.layers", "hybrid.interop" })
         {
             var folder = Path.Combine(cache, name, version);
             if (Directory.Exists(folder))

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Xunit;
 
 namespace Hybrid.Kernels.Tests;
@@ -41,6 +42,24 @@ public sealed class MemoryTests
         Assert.False(weak.IsAlive);
 
         static WeakReference Make() => new(new Storage(100));
+    }
+
+    /// <summary>Larger than all that other tests take meanwhile.</summary>
+    [Fact]
+    public void Memory_is_fresh_once_and_then_used_again()
+    {
+        const long Large = 200L << 20;
+        long before = Storage.FreshBytes;
+        Take();
+        Assert.InRange(Storage.FreshBytes - before, Large, 2 * Large);
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        before = Storage.FreshBytes;
+        Take();
+        Assert.InRange(Storage.FreshBytes - before, 0, Large / 2);
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static void Take() => Assert.Equal(Large, new Storage(Large).Bytes);
     }
 
     [Theory]

@@ -38,6 +38,7 @@ public sealed class WidthTests
     [InlineData(2)]
     [InlineData(3)]
     [InlineData(8)]
+    [InlineData(64)]
     public void Every_number_of_threads_gives_the_same_bits(int threads)
     {
         Dictionary<string, string> one = Digest.All(WorkerPool.Serial).ToDictionary(job => job.Name, job => job.Digest);

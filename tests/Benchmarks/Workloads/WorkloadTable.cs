@@ -48,7 +48,8 @@ internal static class WorkloadTable
 
     private static Adam Adam(IEnumerable<Cell> cells) => new(cells);
 
-    private static Sequential Mlp(Generator seed, params int[] widths)
+    /// <summary>Linear layers from each width to the next, ReLU between them.</summary>
+    internal static Sequential Mlp(Generator seed, params int[] widths)
     {
         var modules = new List<Module>();
         for (var i = 1; i < widths.Length; i++)

@@ -1,0 +1,214 @@
+/// What plans do with memory and with the order of work: fusion, memory taken over in place, products computed as they are read.
+module Hybrid.Core.Tests.PlanTests
+
+open System
+open System.Threading
+open Xunit
+open Hybrid.Core
+open Hybrid.Kernels
+
+let private on (options: EngineOptions) test =
+    let engine = Engine options
+    use _ = engine.Use()
+    test engine
+
+let private fresh test = on (EngineOptions(Threads = 2)) test
+
+let private numbers n seed =
+    let random = Random(seed: int)
+    Tensor.From(Array.init n (fun _ -> random.NextSingle() - 0.5f), n)
+
+let private address (cell: Cell) = cell.State.Value.Pointer
+
+let private bits (t: Tensor) =
+    t.ToArray<float32>() |> Array.map BitConverter.SingleToInt32Bits
+
+/// A step that moves a cell: w <- w * 0.9 - x.
+let private step (cell: Cell) =
+    CompiledFunction(fun arguments ->
+        cell.Set(cell.Value * 0.9 - arguments[0])
+        [||])
+
+[<Fact>]
+let ``a compiled step writes over the version that it wrote last, when nobody has seen it`` () =
+    fresh (fun _ ->
+        let w, x = Cell("w", numbers 5000 1), numbers 5000 2
+        let expected = Cell("expected", w.Value)
+
+        for _ in 1..4 do
+            expected.Set(expected.Value * 0.9 - x)
+
+        let update = step w
+        update.Invoke x |> ignore
+        let first = address w
+        update.Invoke x |> ignore
+        Assert.Equal(first, address w)
+        update.Invoke x |> ignore
+        update.Invoke x |> ignore
+        Assert.Equal(first, address w)
+        Assert.Equal<int[]>(bits expected.Value, bits w.Value))
+
+[<Fact>]
+let ``a version that was read is left alone`` () =
+    fresh (fun _ ->
+        let w, x = Cell("w", numbers 5000 1), numbers 5000 2
+        let update = step w
+        update.Invoke x |> ignore
+        let seen = w.Value
+        let before = bits seen
+        update.Invoke x |> ignore
+        update.Invoke x |> ignore
+        Assert.Equal<int[]>(before, bits seen))
+
+[<Fact>]
+let ``two cells that exchange their values do not write over each other`` () =
+    fresh (fun _ ->
+        let a, b = Cell("a", numbers 100 1), Cell("b", numbers 100 2)
+        let first, second = bits a.Value, bits b.Value
+
+        let swap =
+            CompiledFunction(fun _ ->
+                let before = a.Value
+                a.Set(b.Value * 1.0)
+                b.Set(before + -0.0)
+                [||])
+
+        for _ in 1..4 do
+            swap.Invoke() |> ignore
+
+        Assert.Equal<int[]>(first, bits a.Value)
+        Assert.Equal<int[]>(second, bits b.Value))
+
+[<Fact>]
+let ``a cell whose old version is read after the new one is computed keeps it until then`` () =
+    fresh (fun _ ->
+        let w, x = Cell("w", numbers 4096 1), numbers 4096 2
+
+        let update =
+            CompiledFunction(fun arguments ->
+                let before = w.Value
+                let next = before * 0.5 + arguments[0]
+                w.Set next
+                // A matrix product that needs both.
+                [| next.Reshape(64, 64).MatMul(before.Reshape(64, 64)) |])
+
+        let mutable old = w.Value
+
+        for _ in 1..3 do
+            let next = old * 0.5 + x
+            let expected = next.Reshape(64, 64).MatMul(old.Reshape(64, 64))
+            let results = update.Invoke x
+            Assert.Equal<int[]>(bits expected, bits results[0])
+            old <- next
+
+        Assert.Equal<int[]>(bits old, bits w.Value))
+
+[<Fact>]
+let ``a step that fails changes no cell, in place or not`` () =
+    fresh (fun _ ->
+        let w, table = Cell("w", numbers 8 1), numbers 8 2
+
+        let update =
+            CompiledFunction(fun arguments ->
+                w.Set(w.Value * 0.5)
+                [| table.Gather arguments[0] |])
+
+        let good, bad = Tensor.From([| 7 |], 1), Tensor.From([| 8 |], 1)
+        update.Invoke good |> ignore
+        update.Invoke good |> ignore
+        let expected = (numbers 8 1 * 0.5 * 0.5) |> bits
+        let error = Assert.Throws<ValueException>(fun () -> update.Invoke bad |> ignore)
+
+        Assert.Equal("gather: expected rows from 0 to 7, got 8 at [0]. Check the indices, or give the table more rows.", error.Message)
+        Assert.Equal<int[]>(expected, bits w.Value))
+
+[<Fact>]
+let ``a thread that reads a cell sees whole versions while another one trains it`` () =
+    fresh (fun engine ->
+        let n = 2_000_000
+        let w = Cell("w", Tensor.Zeros(Shape.Of [| n |], ElementType.Float32))
+
+        let update =
+            CompiledFunction(fun _ ->
+                w.Set(w.Value + 1.0)
+                [||])
+
+        let mutable broken = 0
+        let mutable reads = 0
+        let mutable stop = false
+        let mutable steps = 0
+
+        let reader =
+            Thread(fun () ->
+                use _ = engine.Use()
+
+                while not (Volatile.Read &stop) do
+                    let values = w.Value.ToArray<float32>()
+                    reads <- reads + 1
+
+                    if Array.exists ((<>) values[0]) values then
+                        broken <- broken + 1
+
+                    // Two steps unseen, so that the next one is in place.
+                    let seen = Volatile.Read &steps
+
+                    SpinWait.SpinUntil(fun () -> Volatile.Read &steps > seen + 2 || Volatile.Read &stop)
+                    |> ignore)
+
+        reader.Start()
+
+        for _ in 1..400 do
+            update.Invoke() |> ignore
+            Volatile.Write(&steps, steps + 1)
+
+        Volatile.Write(&stop, true)
+        reader.Join()
+        Assert.True(reads > 0)
+        Assert.Equal(0, broken)
+        Assert.Equal(400f, w.Value.ToArray<float32>()[n - 1]))
+
+[<Fact>]
+let ``a chain of functions of elements is one step, and a product cuts it`` () =
+    fresh (fun engine ->
+        let x, w = (numbers 64 1).Reshape(8, 8), (numbers 64 2).Reshape(8, 8)
+        ((x * 2.0 + 1.0).Tanh().MatMul(w) + x).Relu().Sum().Eval() |> ignore
+        let text = engine.Explain()
+        Assert.Contains(" mul+add+tanh float32[8, 8]", text)
+        Assert.Contains(" matmul float32[8, 8]", text)
+        Assert.Contains(" add+relu float32[8, 8]", text)
+        Assert.StartsWith("4 steps for 7 operations; ", text))
+
+[<Fact>]
+let ``a gradient of a weight is computed in the order in which it is read`` () =
+    fresh (fun engine ->
+        let x, g = (numbers 40 1).Reshape(8, 5), (numbers 24 2).Reshape(8, 3)
+        let gradient = x.Transpose().MatMul(g).Transpose()
+        gradient.Eval() |> ignore
+        // A copy would follow if the product were made the other way round.
+        Assert.StartsWith("1 steps for 1 operations; ", engine.Explain())
+
+        on (EngineOptions(Rewrites = false)) (fun _ ->
+            let plain = x.Transpose().MatMul(g).Transpose()
+            Assert.Equal<int[]>(bits plain, bits gradient)))
+
+[<Fact>]
+let ``a product that is also read the other way round is computed once`` () =
+    fresh (fun engine ->
+        let x, g = (numbers 40 1).Reshape(8, 5), (numbers 24 2).Reshape(8, 3)
+        let product = x.Transpose().MatMul(g)
+        (product.Sum() + product.Transpose().Square().Sum()).Eval() |> ignore
+
+        let products =
+            engine.Explain().Split('\n') |> Array.filter (fun l -> l.Contains " matmul ")
+
+        Assert.Single products |> ignore)
+
+[<Fact>]
+let ``Explain says what was measured, if measuring is on`` () =
+    let line measure =
+        on (EngineOptions(Measure = measure)) (fun engine ->
+            (numbers 10 1).Exp().Eval() |> ignore
+            engine.Explain().Split('\n') |> Array.last)
+
+    Assert.Matches(@"^ +0 +80 +0\.1 +- +exp float32\[10\]  in0 -> out0$", (line false).TrimEnd())
+    Assert.Matches(@"^ +0 +80 +0\.1 +\d+\.\d +exp float32\[10\]  in0 -> out0$", (line true).TrimEnd())
