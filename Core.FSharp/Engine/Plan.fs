@@ -491,7 +491,9 @@ module internal Planner =
         (layout: (Order -> Node[] -> Plan) -> Dictionary<Node, int> -> Node[] -> Node[])
         (key: int[])
         : Plan =
-        let struct (rebuilt, origin) = Rewrite.rebuild order outputs making.Rewrite making.Inexact
+        let struct (rebuilt, origin) =
+            Rewrite.rebuild order outputs making.Rewrite making.Inexact
+
         let roots = outputs |> Array.map (fun i -> rebuilt[i])
 
         let inner (order: Order) (roots: Node[]) =
