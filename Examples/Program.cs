@@ -33,7 +33,7 @@ internal static class Program
     {
         try
         {
-            using var engine = new Engine(new EngineOptions { Threads = settings.Threads }).Use();
+            using var engine = settings.Threads is { } threads ? new Engine(new EngineOptions { Threads = threads }).Use() : null;
             return command.Run(settings, session);
         }
         catch (UsageException e)

@@ -12,6 +12,9 @@ internal static class Text
     /// <summary>The shortest text that reads back as the same number.</summary>
     public static string Number(double value) => value.ToString("R", CultureInfo.InvariantCulture);
 
+    /// <summary>Lengths of axes as a shape writes them, also where they are no shape: <c>[-1, 28]</c>.</summary>
+    public static string Lengths(IEnumerable<int> lengths) => $"[{string.Join(", ", lengths.Select(length => Number(length)))}]";
+
     /// <summary>The name of an element type as the documentation writes it, such as <c>float32</c>.</summary>
     public static string Name(ElementType type) => type.ToString().ToLowerInvariant();
 

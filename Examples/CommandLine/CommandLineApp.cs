@@ -56,28 +56,41 @@ internal static class CommandLineApp
     private static Command CommandOf(CommandSpec spec, Func<CommandSpec, Settings, int> run)
     {
         var command = new Command(spec.Name, spec.Meaning);
+        if (spec.Argument is not null)
+            command.Add(ArgumentOf(spec.Argument));
         foreach (var option in spec.Options)
             command.Add(OptionOf(option));
         command.SetAction(result => run(spec, SettingsOf(spec, result)));
         return command;
     }
 
+    private static Argument<string> ArgumentOf(OptionSpec argument)
+    {
+        var parsed = new Argument<string>(argument.Name) { Description = argument.Meaning, HelpName = argument.Values.Placeholder };
+        parsed.Validators.Add(given => Validate(given, argument.Name, argument.Values));
+        return parsed;
+    }
+
     private static Option<string?> OptionOf(CommandOption option)
     {
         var meaning = option.DefaultInWords is null ? option.Spec.Meaning : $"{option.Spec.Meaning} [default: {option.DefaultInWords}]";
         var parsed = new Option<string?>(option.Spec.Name) { Description = meaning, HelpName = option.Values.Placeholder };
-        parsed.Validators.Add(given =>
-        {
-            if (given.Tokens is [{ Value: var text }] && !option.Values.Accepts(text))
-                given.AddError(OptionSpec.Refusal(option.Spec.Name, option.Values, text));
-        });
+        parsed.Validators.Add(given => Validate(given, option.Spec.Name, option.Values));
         return parsed;
+    }
+
+    private static void Validate(SymbolResult given, string name, Domain values)
+    {
+        if (given.Tokens is [{ Value: var text }] && !values.Accepts(text))
+            given.AddError(OptionSpec.Refusal(name, values, text));
     }
 
     private static Settings SettingsOf(CommandSpec spec, ParseResult result)
     {
         var values = new Dictionary<string, string>();
         var given = new HashSet<string>();
+        if (spec.Argument is { Name: var argument })
+            values[argument] = result.GetValue<string>(argument)!;
         foreach (var option in spec.Options)
         {
             var text = result.GetValue<string?>(option.Spec.Name);

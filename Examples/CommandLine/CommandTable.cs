@@ -8,6 +8,8 @@ internal static class CommandTable
     /// <summary>What runs when no command is named.</summary>
     internal const string DefaultCommand = "crosscheck";
 
+    private static CommandOption MirrorOption { get; } = OptionTable.Mirror.Deferred("those that PyTorch's and Zalando's loaders use");
+
     /// <summary>All of them, in the order of the help.</summary>
     internal static IReadOnlyList<CommandSpec> All { get; } =
     [
@@ -62,5 +64,26 @@ internal static class CommandTable
             ],
             DigitsMlp.Run
         ),
+        new(
+            "train",
+            "Trains one network with Adam and tests it after each epoch: the library's Trainer, with bars on a terminal and a line an epoch elsewhere.",
+            [
+                OptionTable.Data.Deferred("mnist, or digits where MNIST is not found"),
+                OptionTable.Model.Only("cnn", "mlp", "softmax"),
+                OptionTable.Path.Only("automatic", "manual"),
+                OptionTable.Precision.By("float32"),
+                OptionTable.Epochs.By("3"),
+                OptionTable.Batch.By("100"),
+                OptionTable.LearningRate.By("0.001"),
+                OptionTable.Threads.By(OptionTable.Processors),
+                OptionTable.Seed.By("0"),
+                OptionTable.Json.By(null),
+            ],
+            Training.Run
+        ),
+        new("download", "Downloads a dataset into the user's cache folder, where the other commands find it.", [MirrorOption], Download.Run)
+        {
+            Argument = OptionTable.Dataset,
+        },
     ];
 }

@@ -31,5 +31,14 @@ internal sealed record Domain(string Placeholder, string InWords, Func<string, b
     /// <summary>The path of a file; whether it can be written is seen when the command starts.</summary>
     internal static Domain FilePath { get; } = new("FILE", "the path of a file", text => !string.IsNullOrWhiteSpace(text));
 
+    /// <summary>The address of a folder on the web.</summary>
+    internal static Domain WebFolder { get; } =
+        new(
+            "URL",
+            "an http or https address that ends with a slash",
+            text =>
+                Uri.TryCreate(text, UriKind.Absolute, out var address) && address.Scheme is "http" or "https" && address.AbsolutePath.EndsWith('/')
+        );
+
     private static string InSentence(string[] words) => words.Length == 1 ? words[0] : $"{string.Join(", ", words[..^1])} or {words[^1]}";
 }

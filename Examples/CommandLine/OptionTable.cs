@@ -1,4 +1,5 @@
 using System.Globalization;
+using Hybrid.Layers.Data;
 
 namespace Hybrid.Examples.CommandLine;
 
@@ -9,7 +10,11 @@ internal static class OptionTable
     internal static readonly OptionSpec Data = new("--data", "Images to learn.", Domain.OneOf("mnist", "fashion", "digits"));
 
     /// <summary>Which network.</summary>
-    internal static readonly OptionSpec Model = new("--model", "Network to train.", Domain.OneOf("softmax", "mlp", "all"));
+    internal static readonly OptionSpec Model = new(
+        "--model",
+        "Network to train; where all are, the cnn takes part of each epoch.",
+        Domain.OneOf("softmax", "mlp", "cnn", "all")
+    );
 
     /// <summary>Which way gradients take.</summary>
     internal static readonly OptionSpec Path = new(
@@ -47,9 +52,19 @@ internal static class OptionTable
     /// <summary>Where the results go as JSON.</summary>
     internal static readonly OptionSpec Json = new("--json", "Also write the results to this file, whole or not at all.", Domain.FilePath);
 
+    /// <summary>Which dataset to download: what must stand after the command.</summary>
+    internal static readonly OptionSpec Dataset = new(
+        "DATASET",
+        "Dataset to download.",
+        Domain.OneOf([.. DownloadSource.All.Select(source => source.Dataset.Folder)])
+    );
+
+    /// <summary>Where a dataset is downloaded from.</summary>
+    internal static readonly OptionSpec Mirror = new("--mirror", "Folder that has the dataset's files, instead of the known ones.", Domain.WebFolder);
+
     /// <summary>The default number of threads: one for each processor.</summary>
     internal static string Processors { get; } = Math.Min(Environment.ProcessorCount, 256).ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>All of them, in the order of the help.</summary>
+    /// <summary>Those of every command that computes, in the order of the help.</summary>
     internal static IReadOnlyList<OptionSpec> All { get; } = [Data, Model, Path, Precision, Epochs, Batch, LearningRate, Threads, Seed, Json];
 }

@@ -33,14 +33,20 @@ internal sealed class Settings(string command, IReadOnlyDictionary<string, strin
     /// <summary>The learning rate; null if it was left to the command.</summary>
     internal double? LearningRate => Text(OptionTable.LearningRate) is { } text ? double.Parse(text, CultureInfo.InvariantCulture) : null;
 
-    /// <summary>Threads that compute.</summary>
-    internal int Threads => WholeNumber(OptionTable.Threads);
+    /// <summary>Threads that compute; null if the command computes nothing.</summary>
+    internal int? Threads => Text(OptionTable.Threads) is null ? null : WholeNumber(OptionTable.Threads);
 
     /// <summary>Start of all that is random.</summary>
     internal int Seed => WholeNumber(OptionTable.Seed);
 
     /// <summary>Where the results go as JSON; null for nowhere.</summary>
     internal string? Json => Text(OptionTable.Json);
+
+    /// <summary>The word for the dataset to download.</summary>
+    internal string Dataset => Text(OptionTable.Dataset)!;
+
+    /// <summary>Where to download it from; null for where it is known to be.</summary>
+    internal Uri? Mirror => Text(OptionTable.Mirror) is { } text ? new(text) : null;
 
     /// <summary>Whether the user wrote an option, rather than leaving it to its default.</summary>
     internal bool IsGiven(OptionSpec option) => given.Contains(option.Name);

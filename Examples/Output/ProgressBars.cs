@@ -25,6 +25,15 @@ internal static class ProgressBars
 
     private sealed class Report(ProgressTask[] bars) : IProgressReport
     {
+        private readonly string[] names = [.. bars.Select(bar => bar.Description)];
+
         public void Advance(int task) => bars[task].Increment(1);
+
+        public void Reach(int task, double done, double total, string note)
+        {
+            bars[task].MaxValue = total;
+            bars[task].Value = done;
+            bars[task].Description = $"{names[task]} {Markup.Escape(note)}";
+        }
     }
 }

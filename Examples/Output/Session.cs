@@ -1,3 +1,6 @@
+using Hybrid.Layers;
+using Hybrid.Layers.Data;
+
 namespace Hybrid.Examples.Output;
 
 /// <summary>
@@ -45,11 +48,35 @@ internal sealed class Session(TextWriter output, TextWriter error, Terminals ter
             work(Silence.Instance);
     }
 
+    /// <summary>Runs a training: with bars for its steps on a terminal, else with a plain line an epoch among the notes.</summary>
+    /// <param name="epochs">How many epochs it has at most.</param>
+    /// <param name="work">The training, which is to report its progress.</param>
+    internal void WithTraining(int epochs, Action<IProgress<TrainingProgress>> work)
+    {
+        if (terminals.ShowBars(prints: false))
+            ProgressBars.Run(error, [("training", epochs), ("validation", epochs)], report => work(new TrainingSteps(report)));
+        else
+            work(new LineProgress(error));
+    }
+
+    /// <summary>Runs a download: with a bar for each file on a terminal, else with a note where each one comes from.</summary>
+    /// <param name="files">The files, in order.</param>
+    /// <param name="work">The download, which is to report its progress.</param>
+    internal void WithDownload(IReadOnlyList<DownloadFile> files, Action<IProgress<DownloadProgress>> work)
+    {
+        if (terminals.ShowBars(prints: false))
+            ProgressBars.Run(error, [.. files.Select(file => (file.ServedName, 1))], report => work(new DownloadSteps(files, report)));
+        else
+            work(new DownloadLines(this));
+    }
+
     private sealed class Silence : IProgressReport
     {
         internal static readonly Silence Instance = new();
 
         public void Advance(int task) { }
+
+        public void Reach(int task, double done, double total, string note) { }
     }
 }
 
@@ -59,6 +86,13 @@ internal interface IProgressReport
     /// <summary>One more step of a task is done.</summary>
     /// <param name="task">The task, counted from 0.</param>
     void Advance(int task);
+
+    /// <summary>A task is at some place, which may also be before the last one.</summary>
+    /// <param name="task">The task, counted from 0.</param>
+    /// <param name="done">How many steps of it are done.</param>
+    /// <param name="total">How many there are, as far as is known now.</param>
+    /// <param name="note">A few words to stand beside its name.</param>
+    void Reach(int task, double done, double total, string note);
 }
 
 /// <summary>Which streams are terminals that understand colours and moving bars.</summary>

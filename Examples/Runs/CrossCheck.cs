@@ -45,17 +45,20 @@ internal static class CrossCheck
     {
         var net = model.Create(data, settings);
         var loss = new CrossEntropyLoss();
-        var free = new FreeRunning(net, loss, data, settings, session);
         var order = new BatchOrder(data.Train.Count, settings.Batch!.Value, (ulong)settings.Seed);
+        var steps = Math.Min(order.BatchesPerEpoch, settings.Model == Models.AllNames ? model.StepsAmongAll : int.MaxValue);
+        var free = new FreeRunning(net, loss, data, settings, session, order, steps);
         var first = order.Epoch(0).Take(free.Paths.Count > 1 ? LockstepSteps : 0).ToArray();
         (string, int)[] tasks =
         [
             ($"{model.Name}: gradients", 1),
             ($"{model.Name}: lockstep", first.Length),
-            .. free.Paths.Select(path => ($"{model.Name}: {path.Name}", settings.Epochs * order.BatchesPerEpoch)),
+            .. free.Paths.Select(path => ($"{model.Name}: {path.Name}", settings.Epochs * steps)),
         ];
+        var part =
+            steps == order.BatchesPerEpoch ? "" : $", each of {Say.Count(steps, "step")} (of {order.BatchesPerEpoch} with --model {model.Name})";
         session.Note(
-            $"{model.Name}: gradients by layer, {Say.Count(first.Length, "step")} in lockstep, {Say.Count(settings.Epochs, "epoch")} free-running."
+            $"{model.Name}: gradients by layer, {Say.Count(first.Length, "step")} in lockstep, {Say.Count(settings.Epochs, "epoch")} free-running{part}."
         );
         ModelFindings? found = null;
         session.WithProgress(
@@ -66,7 +69,7 @@ internal static class CrossCheck
                 var gradients = Gradients(net, loss, data, settings, session);
                 report.Advance(0);
                 var lockstep = first.Length == 0 ? null : Lockstep(net, loss, data, settings, first, session, () => report.Advance(1));
-                var epochs = free.Run(order, way => report.Advance(2 + way));
+                var epochs = free.Run(way => report.Advance(2 + way));
                 found = new(model.Name, net.Parameters().Sum(cell => cell.Shape.Size), gradients, lockstep, epochs);
             }
         );

@@ -70,7 +70,7 @@ internal sealed record ExampleData(string Name, ImageDataset Train, ImageDataset
 
     private static string Fallback(DataLookup missing, Session session)
     {
-        session.Note($"{missing.Message}. The digits that are part of Hybrid take its place.");
+        session.Note($"{missing.Message}. The digits that are part of Hybrid take its place; the command 'download mnist' fetches it.");
         return DigitsName;
     }
 }

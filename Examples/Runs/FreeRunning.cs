@@ -22,10 +22,20 @@ internal sealed class FreeRunning
     private readonly ExampleData data;
     private readonly Settings settings;
     private readonly Session session;
+    private readonly BatchOrder order;
+    private readonly int steps;
 
-    internal FreeRunning(Module net, Loss loss, ExampleData data, Settings settings, Session session)
+    /// <summary>Prepares the training.</summary>
+    /// <param name="net">The network; each path trains a copy.</param>
+    /// <param name="loss">The loss.</param>
+    /// <param name="data">The images.</param>
+    /// <param name="settings">What the user asked for.</param>
+    /// <param name="session">Where the user may interrupt.</param>
+    /// <param name="order">The batches.</param>
+    /// <param name="steps">With how many batches each epoch begins and ends.</param>
+    internal FreeRunning(Module net, Loss loss, ExampleData data, Settings settings, Session session, BatchOrder order, int steps)
     {
-        (this.loss, this.data, this.settings, this.session) = (loss, data, settings, session);
+        (this.loss, this.data, this.settings, this.session, this.order, this.steps) = (loss, data, settings, session, order, steps);
         // The automatic path comes last: the others are compared with it.
         Paths = [.. GradientPath.All.Where(path => path == GradientPath.Automatic || GradientPath.Named(settings.Path).Contains(path))];
         runners = [.. Paths.Select(path => new Runner(path, net.Clone()))];
@@ -36,17 +46,20 @@ internal sealed class FreeRunning
     internal IReadOnlyList<GradientPath> Paths { get; }
 
     /// <summary>Trains, and gives one result for each epoch and path.</summary>
-    /// <param name="order">The batches.</param>
     /// <param name="advance">Is told of each step of a path, by its index.</param>
-    internal IReadOnlyList<PathEpoch> Run(BatchOrder order, Action<int> advance)
+    internal IReadOnlyList<PathEpoch> Run(Action<int> advance)
     {
         var epochs = new List<PathEpoch>();
         for (var epoch = 0; epoch < settings.Epochs; epoch++)
         {
             var sums = new double[runners.Length];
-            foreach (var indices in order.Epoch(epoch))
+            var images = 0;
+            foreach (var indices in order.Epoch(epoch).Take(steps))
+            {
                 Step(indices, sums, advance);
-            epochs.AddRange(AfterEpoch(epoch, sums));
+                images += indices.Length;
+            }
+            epochs.AddRange(AfterEpoch(epoch, images, sums));
         }
         return epochs;
     }
@@ -65,7 +78,7 @@ internal sealed class FreeRunning
             GradientPath.Automatic.Step(twin, loss, batch, rate);
     }
 
-    private IEnumerable<PathEpoch> AfterEpoch(int epoch, double[] sums)
+    private IEnumerable<PathEpoch> AfterEpoch(int epoch, int images, double[] sums)
     {
         var automatic = runners[^1].Net;
         double? other = twin is null ? null : Apart(automatic, twin).Relative;
@@ -74,7 +87,7 @@ internal sealed class FreeRunning
             var test = Accuracy.Of(runners[i].Net, data.Test, settings.Precision, session);
             var apart = i == runners.Length - 1 ? null : Apart(automatic, runners[i].Net);
             var bound = apart is null || settings.Precision == ElementType.Float32 ? (double?)null : ThreeWays.DriftBound;
-            yield return new(epoch, runners[i].Path.Name, sums[i] / data.Train.Count, test.Percent, apart, bound, other);
+            yield return new(epoch, runners[i].Path.Name, sums[i] / images, test.Percent, apart, bound, other);
         }
     }
 
@@ -115,7 +128,7 @@ internal sealed record Difference(string Parameter, IReadOnlyList<int> Index, do
 /// <summary>One path after one epoch.</summary>
 /// <param name="Epoch">The epoch, counted from 0.</param>
 /// <param name="Path">The path.</param>
-/// <param name="Loss">The mean loss over the epoch's images, each before its step.</param>
+/// <param name="Loss">The mean loss over the images of its steps, each before its step.</param>
 /// <param name="Test">The test accuracy in percent.</param>
 /// <param name="Apart">How far its parameters are from the automatic path's; null for that path itself.</param>
 /// <param name="Bound">What that is judged by; null where it is only reported.</param>

@@ -140,7 +140,8 @@ internal sealed record SlidingWindow(
             if (Math.Min(pair.Height, pair.Width) >= least)
                 return;
             var got = one is null ? $"{Text.Number(pair.Height)} x {Text.Number(pair.Width)}" : one(pair.Width);
-            throw new ShapeException(layer, $"a {what} of at least {Text.Number(least)}", got, "", "");
+            const string advice = "Kernel, stride and dilation count elements from 1, padding from 0.";
+            throw new ShapeException(layer, $"a {what} of at least {Text.Number(least)}", got, "", advice);
         }
     }
 }

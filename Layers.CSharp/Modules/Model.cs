@@ -16,14 +16,8 @@ public static class Model
         var example = Shape.Of(shape.Select(length => Math.Max(length, 0)).ToArray());
         if (example.Rank == 0 || shape.Any(length => length < 1))
         {
-            var got = $"[{string.Join(", ", shape.Select(length => Text.Number(length)))}]";
-            throw new ShapeException(
-                "Model",
-                "at least one axis, with lengths of at least 1",
-                got,
-                "Input",
-                "Leave the batch out: Input(1, 28, 28)."
-            );
+            const string advice = "Leave the batch out: Input(1, 28, 28).";
+            throw new ShapeException("Model", "at least one axis, with lengths of at least 1", Text.Lengths(shape), "Input", advice);
         }
         return new ModelBuilder(example, []);
     }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Hybrid.Core;
 using Hybrid.Kernels;
 
@@ -30,7 +31,7 @@ public sealed partial class ModelBuilder
     /// <exception cref="ShapeException">The number is below 1.</exception>
     public ModelBuilder Linear(int outputs, bool bias = true)
     {
-        var name = bias ? $"Linear({Text.Number(outputs)})" : $"Linear({Text.Number(outputs)}, bias: false)";
+        var name = Said("Linear", [outputs], ("bias", bias, true));
         if (outputs < 1)
             throw Refuse(name, "at least 1 output", Text.Number(outputs), "The number is that of the layer's results.");
         var input = OutputShape;
@@ -57,6 +58,16 @@ public sealed partial class ModelBuilder
 
     /// <summary><see cref="Layers.Flatten"/>: each example as one row.</summary>
     public ModelBuilder Flatten() => Add("Flatten()", static (_, _, _) => new Flatten());
+
+    /// <summary><see cref="Layers.Unflatten"/>: the example's first axis as several, such as a row of pixels as an image.</summary>
+    /// <param name="sizes">Their lengths, each at least 1: <c>Unflatten(1, 28, 28)</c>.</param>
+    /// <exception cref="ShapeException">There is no length, one is below 1, or together they are not as long as the axis.</exception>
+    public ModelBuilder Unflatten(params int[] sizes)
+    {
+        ArgumentNullException.ThrowIfNull(sizes);
+        int[] own = [.. sizes];
+        return Add(Said("Unflatten", own), (_, _, _) => new Unflatten(own));
+    }
 
     /// <summary>A module of your own. It is used as it is: models built from this description twice share its parameters.</summary>
     /// <param name="module">A module of one input.</param>
@@ -103,7 +114,7 @@ public sealed partial class ModelBuilder
         var input = OutputShape;
         if (axes is { Length: > 0 } && input.Rank != axes.Length)
         {
-            var advice = $"It takes {axes.Length} axes: give Model.Input as many, and put it before Flatten.";
+            var advice = $"It takes {axes.Length} axes: give Model.Input as many, put it before Flatten, or give a row its axes with Unflatten.";
             throw Refuse(name, $"an example of shape [{string.Join(", ", axes)}]", input.ToString(), advice);
         }
         var batch = Inferred(name, Shape.Of([1, .. input.ToArray()]), make);
@@ -111,6 +122,14 @@ public sealed partial class ModelBuilder
             throw Refuse(name, "a result of shape [batch, ...]", batch.ToString(), "A layer keeps the first axis, the batch.");
         var output = Shape.Of(batch.ToArray()[1..]);
         return new(InputShape, steps.Add(new(name, input, output, (g, type) => make(input, g, type))));
+    }
+
+    // A step as it was written; options are left out where they have their usual value.
+    private static string Said(string layer, IEnumerable<int> numbers, params (string Name, object? Value, object? Usual)[] options)
+    {
+        var said = options.Where(option => !Equals(option.Value, option.Usual));
+        var words = said.Select(option => string.Create(CultureInfo.InvariantCulture, $"{option.Name}: {option.Value}").ToLowerInvariant());
+        return $"{layer}({string.Join(", ", numbers.Select(number => Text.Number(number)).Concat(words))})";
     }
 
     private Shape Inferred(string name, Shape batch, Func<Shape, Generator, ElementType, Module> make)

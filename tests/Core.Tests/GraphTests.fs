@@ -3,48 +3,54 @@ module Hybrid.Core.Tests.GraphTests
 open Hybrid.Core
 open Xunit
 
-/// A layer as a function, with the parameters that it declares.
-type private Layer =
-    {
-        Parameters: Cell list
-        Apply: Tensor -> Tensor
-    }
-
 let private cell name (shape: int list) =
     Cell(name, Tensor.Ones(Shape.Of(List.toArray shape)))
 
 let private linear inputs outputs =
     let w, b = cell "weight" [ outputs; inputs ], cell "bias" [ outputs ]
+    Model.create [ w; b ] (fun x -> x.MatMul(w.Value.Transpose()) + b.Value)
 
-    {
-        Parameters = [ w; b ]
-        Apply = fun x -> x.MatMul(w.Value.Transpose()) + b.Value
-    }
+let private conv2d channels filters kernel =
+    let w, b =
+        cell "weight" [ filters; channels; kernel; kernel ], cell "bias" [ filters ]
 
-let private pure' f = { Parameters = []; Apply = f }
+    Model.create [ w; b ] (fun x -> x.Conv2d(w.Value) + b.Value.Reshape(filters, 1, 1))
 
-let private (>->) a b =
-    {
-        Parameters = a.Parameters @ b.Parameters
-        Apply = a.Apply >> b.Apply
-    }
+let private (>->) first second = Model.andThen second first
 
-/// tests/Layers.Tests/Modules/FluentTests.cs has the same for models made of layers: composed, fluent and as a class.
-[<Fact>]
-let ``A network of F# functions is the graph that layers build`` () =
-    let net =
-        pure' (fun x -> x.Reshape(x.Shape[0], 6))
+let private apply f = Model.ofFunction f
+
+/// tests/Layers.Tests/Modules/FormsTests.cs has the same for models made of layers: composed, fluent and as a class.
+let private networks =
+    [
+        "0f01d33af2dae20d",
+        [ 4; 1; 2; 3 ],
+        apply (Tensor.reshape [ 4; 6 ])
         >-> linear 6 5
-        >-> pure' (fun x -> x.Relu())
+        >-> apply Tensor.relu
         >-> linear 5 4
-        >-> pure' (fun x -> x.Tanh())
+        >-> apply Tensor.tanh
         >-> linear 4 3
 
-    let x = Tensor.From(Array.zeroCreate<float32> 24, 4, 1, 2, 3)
-    Assert.Equal("0f01d33af2dae20d", Graph.Hash(net.Apply x))
-    Assert.Equal(6, net.Parameters.Length)
-    Assert.All(net.Parameters, (fun p -> Assert.True(Graph.Reads(net.Apply x, p))))
-    Assert.False(Graph.Reads(net.Apply x, cell "other" [ 1 ]))
+        "56f8f084f63f73ba",
+        [ 4; 1; 28; 28 ],
+        conv2d 1 8 5
+        >-> apply (fun x -> x.Relu().MaxPool2d(2))
+        >-> conv2d 8 16 5
+        >-> apply (fun x -> x.Relu().MaxPool2d(2).Reshape(4, 256))
+        >-> linear 256 10
+    ]
+
+[<Fact>]
+let ``A network of F# functions is the graph that layers build`` () =
+    for hash, input, net in networks do
+        let x =
+            Tensor.From(Array.zeroCreate<float32>(List.fold (*) 1 input), List.toArray input)
+
+        Assert.Equal(hash, Graph.Hash(net.Forward x))
+        Assert.Equal(6, net.Parameters.Length)
+        Assert.All(net.Parameters, (fun p -> Assert.True(Graph.Reads(net.Forward x, p))))
+        Assert.False(Graph.Reads(net.Forward x, cell "other" [ 1 ]))
 
 [<Fact>]
 let ``Multiply-adds are those of the matrix products, each once`` () =

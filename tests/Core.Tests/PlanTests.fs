@@ -123,6 +123,46 @@ let ``a step that fails changes no cell, in place or not`` () =
         Assert.Equal<int[]>(expected, bits w.Value))
 
 [<Fact>]
+let ``a version is not overwritten while a later operation can still fail`` () =
+    fresh (fun _ ->
+        let w, v, table = Cell("w", numbers 8 1), Cell("v", numbers 1 3), numbers 8 2
+
+        let update =
+            CompiledFunction(fun arguments ->
+                let next = w.Value * 0.5
+                w.Set next
+                v.Set(table.Gather arguments[0])
+                // What is returned comes first, and needs the new version.
+                [| next.Sum() |])
+
+        let good, bad = Tensor.From([| 7 |], 1), Tensor.From([| 8 |], 1)
+        update.Invoke good |> ignore
+        update.Invoke good |> ignore
+        Assert.Throws<ValueException>(fun () -> update.Invoke bad |> ignore) |> ignore
+        Assert.Equal<int[]>(bits (numbers 8 1 * 0.5 * 0.5), bits w.Value))
+
+[<Fact>]
+let ``a tensor that a cell was set to keeps its numbers`` () =
+    fresh (fun _ ->
+        let w, x, given = Cell("w", numbers 100 1), numbers 100 2, numbers 100 3
+        let before = bits given
+        let update = step w
+        update.Invoke x |> ignore
+        w.Set given
+        update.Invoke x |> ignore
+        update.Invoke x |> ignore
+        Assert.Equal<int[]>(before, bits given))
+
+[<Fact>]
+let ``a result that is looked at differently is there before it is used`` () =
+    let sum () =
+        let x = (numbers 64 1).Reshape(8, 8)
+        let doubled = x * 2.0
+        bits (doubled.Transpose() + doubled.Flip 0 + doubled)
+
+    Assert.Equal<int[]>(on (EngineOptions(Rewrites = false)) (fun _ -> sum ()), fresh (fun _ -> sum ()))
+
+[<Fact>]
 let ``a thread that reads a cell sees whole versions while another one trains it`` () =
     fresh (fun engine ->
         let n = 2_000_000

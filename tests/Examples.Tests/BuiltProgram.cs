@@ -32,8 +32,8 @@ internal sealed class BuiltProgram : IDisposable
     }
 
     /// <summary>Starts it as a terminal does, where Ctrl-C reaches it; a test may itself run where it does not.</summary>
-    internal static BuiltProgram StartInterruptible(params string[] arguments) =>
-        new(Start(AppContext.BaseDirectory, null, ["env", "--default-signal=INT"], arguments));
+    internal static BuiltProgram StartInterruptible(IReadOnlyDictionary<string, string>? environment, params string[] arguments) =>
+        new(Start(AppContext.BaseDirectory, environment, ["env", "--default-signal=INT"], arguments));
 
     /// <summary>Waits until the program has written a line to standard error.</summary>
     internal void WaitForNote(string line)

@@ -62,14 +62,26 @@ public sealed class CommandLineTests
     }
 
     [Fact]
+    public void The_cross_check_names_its_networks()
+    {
+        var ran = Running.Refused("crosscheck", "--model", "lstm");
+
+        Assert.Equal(["--model: expected softmax, mlp, cnn or all, got 'lstm'.", "More: Examples crosscheck --help"], ran.ErrorLines);
+    }
+
+    [Fact]
     public void An_unknown_command_is_answered_with_the_commands()
     {
-        var ran = Running.Refused("train");
+        var ran = Running.Refused("teach");
 
         Assert.Equal(2, ran.ExitCode);
         Assert.Equal("", ran.Output);
         Assert.Equal(
-            ["Unrecognized command or argument 'train'.", "The commands are crosscheck, softmax-mnist, digits-mlp.", "More: Examples --help"],
+            [
+                "Unrecognized command or argument 'teach'.",
+                "The commands are crosscheck, softmax-mnist, digits-mlp, train, download.",
+                "More: Examples --help",
+            ],
             ran.ErrorLines
         );
     }
@@ -80,6 +92,8 @@ public sealed class CommandLineTests
     [InlineData("crosscheck", "crosscheck", "--epochs", "7")]
     [InlineData("softmax-mnist", "softmax-mnist", "--epochs", "7")]
     [InlineData("digits-mlp", "digits-mlp", "--epochs", "7")]
+    [InlineData("train", "train", "--epochs", "7")]
+    [InlineData("download", "download", "mnist")]
     public void Without_a_command_the_cross_check_runs(string expected, params string[] arguments)
     {
         var (command, settings) = Running.Parsed(arguments);
@@ -90,10 +104,52 @@ public sealed class CommandLineTests
     }
 
     [Fact]
-    public void Every_command_takes_every_option_by_the_same_words()
+    public void Every_command_that_computes_takes_every_option_by_the_same_words()
     {
-        Assert.Equal(3, CommandTable.All.Count);
-        Assert.All(CommandTable.All, command => Assert.Equal(OptionTable.All, command.Options.Select(option => option.Spec)));
+        var computing = CommandTable.All.Where(command => command.Name != "download").ToArray();
+
+        Assert.Equal(4, computing.Length);
+        Assert.All(computing, command => Assert.Equal(OptionTable.All, command.Options.Select(option => option.Spec)));
+    }
+
+    public static TheoryData<string[], string[]> DownloadRefusals { get; } =
+        new()
+        {
+            { [], ["Required argument 'mnist|fashion-mnist' missing for command: 'download'."] },
+            { ["cifar"], ["DATASET: expected mnist or fashion-mnist, got 'cifar'."] },
+            { ["mnist", "fashion-mnist"], ["Unrecognized command or argument 'fashion-mnist'.", "The options of download are --mirror."] },
+            {
+                ["mnist", "--seed", "1"],
+                ["Unrecognized command or argument '--seed'.", "Unrecognized command or argument '1'.", "The options of download are --mirror."]
+            },
+            { ["mnist", "--mirror", "ftp://mirror/"], ["--mirror: expected an http or https address that ends with a slash, got 'ftp://mirror/'."] },
+            {
+                ["mnist", "--mirror", "http://mirror/data"],
+                ["--mirror: expected an http or https address that ends with a slash, got 'http://mirror/data'."]
+            },
+            { ["mnist", "--mirror", "mirror/"], ["--mirror: expected an http or https address that ends with a slash, got 'mirror/'."] },
+        };
+
+    [Theory]
+    [MemberData(nameof(DownloadRefusals))]
+    public void A_wrong_download_is_answered_with_what_is_allowed(string[] arguments, string[] expected)
+    {
+        var ran = Running.Refused(["download", .. arguments]);
+
+        Assert.Equal(2, ran.ExitCode);
+        Assert.Equal("", ran.Output);
+        Assert.Equal([.. expected, "More: Examples download --help"], ran.ErrorLines);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("https://mirror/data/")]
+    public void A_download_knows_its_dataset_and_mirror_and_computes_nothing(string? mirror)
+    {
+        var (_, settings) = Running.Parsed(mirror is null ? ["download", "fashion-mnist"] : ["download", "fashion-mnist", "--mirror", mirror]);
+
+        Assert.Equal(("fashion-mnist", mirror), (settings.Dataset, settings.Mirror?.ToString()));
+        Assert.Null(settings.Threads);
     }
 
     [Fact]

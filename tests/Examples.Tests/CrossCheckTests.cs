@@ -3,6 +3,7 @@ using Hybrid.Core;
 using Hybrid.Examples.Runs;
 using Hybrid.Layers;
 using Hybrid.Layers.Checking;
+using Hybrid.Layers.Data;
 using Xunit;
 
 namespace Hybrid.Examples.Tests;
@@ -11,7 +12,7 @@ namespace Hybrid.Examples.Tests;
 public sealed class CrossCheckTests
 {
     [Fact]
-    public void Both_networks_agree_by_all_paths_on_the_digits()
+    public void All_networks_agree_by_all_paths_on_the_digits()
     {
         using var folder = new TemporaryFolder();
         var file = folder.File("results.json");
@@ -26,11 +27,21 @@ public sealed class CrossCheckTests
                 "Data: digits (train), 1437 images to train on and 360 to test.",
                 "softmax: gradients by layer, 15 steps in lockstep, 2 epochs free-running.",
                 "mlp: gradients by layer, 15 steps in lockstep, 2 epochs free-running.",
+                "cnn: gradients by layer, 15 steps in lockstep, 2 epochs free-running.",
             ],
             ran.ErrorLines
         );
         Assert.DoesNotContain("DISAGREE", ran.Output, StringComparison.Ordinal);
-        string[] rows = ["net/0:Linear      input", "net/0:Linear      weight", "net/0:Linear      bias", "net/1:ReLU        input"];
+        string[] rows =
+        [
+            "net/0:Linear      input",
+            "net/0:Linear      weight",
+            "net/0:Linear      bias",
+            "net/1:ReLU        input",
+            "net/0:Unflatten   input",
+            "net/1:Conv2d      weight",
+            "net/6:MaxPool2d   input",
+        ];
         Assert.All(rows, row => Assert.Contains($"  {row} ", ran.Output, StringComparison.Ordinal));
         CheckJson(File.ReadAllText(file));
     }
@@ -76,8 +87,8 @@ public sealed class CrossCheckTests
     {
         var wrong = new ModelSpec(
             "wrong",
-            (inputs, classes, seed, type) =>
-                new(new Linear(inputs, 8, seed: seed, type: type), new SignFlipped(), new Linear(8, classes, seed: seed, type: type))
+            int.MaxValue,
+            (image, classes) => Model.Input(image.Pixels).Linear(8).Then(new SignFlipped()).Linear(classes)
         );
 
         var ran = Running.CrossCheck(wrong, "--data", "digits", "--epochs", "1");
@@ -93,6 +104,34 @@ public sealed class CrossCheckTests
         var summary = ran.OutputLines.Where(line => line.StartsWith("wrong ", StringComparison.Ordinal)).ToArray();
         Assert.Equal(5, summary.Length);
         Assert.Equal(3, summary.Count(line => line.EndsWith("DISAGREE", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData("all", "each of 1 step (of 15 with --model short)")]
+    [InlineData("mlp", null)]
+    public void Among_all_networks_a_long_one_takes_part_of_each_epoch(string chosen, string? part)
+    {
+        var model = new ModelSpec("short", 1, (image, classes) => Model.Input(image.Pixels).Linear(classes));
+        using var folder = new TemporaryFolder();
+        var file = folder.File("results.json");
+
+        var ran = Running.CrossCheck(model, "--data", "digits", "--model", chosen, "--path", "automatic", "--epochs", "1", "--json", file);
+
+        Assert.Equal(0, ran.ExitCode);
+        Assert.Equal($"short: gradients by layer, 0 steps in lockstep, 1 epoch free-running{(part is null ? "" : $", {part}")}.", ran.ErrorLines[^1]);
+        using var json = JsonDocument.Parse(File.ReadAllText(file));
+        var loss = json.RootElement.GetProperty("models")[0].GetProperty("freeRunning")[0].GetProperty("loss").GetDouble();
+        Assert.Equal(part is not null, FirstLoss(model) == loss);
+    }
+
+    /// <summary>The mean loss of the first batch, before any step.</summary>
+    private static double FirstLoss(ModelSpec model)
+    {
+        var settings = Running.Parsed("crosscheck").Settings;
+        var data = ExampleData.Digits(settings.Seed);
+        var first = new BatchOrder(data.Train.Count, settings.Batch!.Value, (ulong)settings.Seed).Epoch(0).First();
+        var images = ExampleData.Images(data.Train, first, settings.Precision);
+        return new CrossEntropyLoss().Of(model.Create(data, settings).Forward(images), ExampleData.Labels(data.Train, first)).Item();
     }
 
     [Theory]
@@ -147,8 +186,8 @@ public sealed class CrossCheckTests
         Assert.Equal("digits", root.GetProperty("data").GetString());
         Assert.Equal("0.1", root.GetProperty("options").GetProperty("lr").GetString());
         var models = root.GetProperty("models").EnumerateArray().ToArray();
-        Assert.Equal(["softmax", "mlp"], models.Select(model => model.GetProperty("model").GetString()));
-        Assert.Equal([650, 9610], models.Select(model => model.GetProperty("parameters").GetInt32()));
+        Assert.Equal(["softmax", "mlp", "cnn"], models.Select(model => model.GetProperty("model").GetString()));
+        Assert.Equal([650, 9610, 1898], models.Select(model => model.GetProperty("parameters").GetInt32()));
         foreach (var model in models)
         {
             Assert.True(model.GetProperty("gradients").GetProperty("rows").GetArrayLength() >= 5);

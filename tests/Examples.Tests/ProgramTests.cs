@@ -119,7 +119,7 @@ public sealed class ProgramTests
         Assert.Equal(0, crossCheck.ExitCode);
         Assert.Equal(
             $"MNIST was not found ({looked}); set HYBRID_DATA to the folder that holds train-images-idx3-ubyte and train-labels-idx1-ubyte, "
-                + $"plain or .gz. The digits that are part of Hybrid take its place.\n{DigitsNote}"
+                + $"plain or .gz. The digits that are part of Hybrid take its place; the command 'download mnist' fetches it.\n{DigitsNote}"
                 + "softmax: gradients by layer, 15 steps in lockstep, 1 epoch free-running.\n",
             crossCheck.Error
         );
@@ -151,13 +151,14 @@ public sealed class ProgramTests
     [InlineData("softmax-mnist", "--data", "digits")]
     [InlineData("digits-mlp")]
     [InlineData("crosscheck", "--data", "digits")]
+    [InlineData("train", "--data", "digits")]
     public void Ctrl_C_ends_the_run_promptly_with_130_and_leaves_nothing_half_written(params string[] command)
     {
         if (!OperatingSystem.IsLinux())
             return;
         using var folder = new TemporaryFolder();
         var file = folder.File("results.json");
-        using var program = BuiltProgram.StartInterruptible([.. command, "--epochs", "10000", "--json", file]);
+        using var program = BuiltProgram.StartInterruptible(null, [.. command, "--epochs", "10000", "--json", file]);
         program.WaitForNote(DigitsNote.TrimEnd('\n'));
         Thread.Sleep(TimeSpan.FromSeconds(1));
 

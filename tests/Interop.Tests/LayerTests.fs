@@ -8,9 +8,9 @@ open Hybrid.Kernels
 open Hybrid.Layers
 open Xunit
 
-let private functions (seed: int) : Hybrid.Core.Model =
-    let f = Hybrid.Core.Model.ofFunction
-    let linear = Hybrid.Core.Model.linear
+let private functions (seed: int) : FunctionModels.Model =
+    let f = FunctionModels.Model.ofFunction
+    let linear = FunctionModels.Model.linear
 
     f (fun x -> x |> Tensor.reshape [ x.Shape[0]; 6 ])
     |> Model.andThen (linear seed 6 5)
@@ -57,7 +57,7 @@ let ``F# functions and C# layers are one graph with the same bits, gradients and
 
             let mutable output = null
 
-            let loss (m: Hybrid.Core.Model) =
+            let loss (m: FunctionModels.Model) =
                 output <- m.Forward x
                 (output |> Tensor.crossEntropy labels |> Tensor.sum) / float batch
 

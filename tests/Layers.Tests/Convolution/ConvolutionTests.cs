@@ -87,10 +87,22 @@ public sealed class ConvolutionTests
             () => new Sequential(new Flatten(), new MaxPool2d(2)).Forward(Zeros(2, 1, 3, 3))
         );
         Refuses("Conv2d: expected at least 1 channel and 1 filter, got 0 and 3. Images in grey have one channel.", () => new Conv2d(0, 3, 2));
-        Refuses("Conv2d: expected a stride of at least 1, got 0.", () => new Conv2d(1, 1, 2, stride: 0));
-        Refuses("Conv2d: expected a kernel of at least 1, got 2 x 0.", () => new Conv2d(1, 1, (2, 0)));
-        Refuses("AvgPool1d: expected a padding of at least 0, got -1.", () => new AvgPool1d(2, padding: -1));
-        Refuses("MaxPool2d: expected a dilation of at least 1, got 0.", () => new MaxPool2d(2, dilation: 0));
+        Refuses(
+            "Conv2d: expected a stride of at least 1, got 0. Kernel, stride and dilation count elements from 1, padding from 0.",
+            () => new Conv2d(1, 1, 2, stride: 0)
+        );
+        Refuses(
+            "Conv2d: expected a kernel of at least 1, got 2 x 0. Kernel, stride and dilation count elements from 1, padding from 0.",
+            () => new Conv2d(1, 1, (2, 0))
+        );
+        Refuses(
+            "AvgPool1d: expected a padding of at least 0, got -1. Kernel, stride and dilation count elements from 1, padding from 0.",
+            () => new AvgPool1d(2, padding: -1)
+        );
+        Refuses(
+            "MaxPool2d: expected a dilation of at least 1, got 0. Kernel, stride and dilation count elements from 1, padding from 0.",
+            () => new MaxPool2d(2, dilation: 0)
+        );
     }
 
     private static Tensor Zeros(params int[] shape) => Tensor.Zeros(Shape.Of(shape));

@@ -21,6 +21,11 @@ internal sealed record LayerCase(string Name, Func<Module> Make, Tensor Input)
             new("images", () => new Flatten(), Numbers.Normal(6, 2, 3, 2, 2)),
             new("vector", () => new Flatten(), Numbers.Normal(7, 3)),
         ],
+        [typeof(Unflatten)] =
+        [
+            new("images", () => new Unflatten(3, 2, 2), Numbers.Normal(49, 2, 12)),
+            new("axes that follow", () => new Unflatten(2, 3), Numbers.Normal(50, 2, 6, 4)),
+        ],
         [typeof(Softmax)] =
         [
             new("last axis", () => new Softmax(), Numbers.Normal(8, 3, 4)),
@@ -75,7 +80,7 @@ internal sealed record LayerCase(string Name, Func<Module> Make, Tensor Input)
         [
             new("empty", () => new Sequential(), Numbers.Normal(13, 2, 3)),
             new("network", () => Network(), Numbers.Normal(14, 4, 2, 3)),
-            new("convolutional", () => Convolutional(), Numbers.Normal(48, 2, 1, 6, 6)),
+            new("convolutional", () => Convolutional(), Numbers.Normal(48, 2, 36)),
             new("nested", () => new Sequential(new Sequential(Network()), new Sequential(new Tanh(), new LogSoftmax())), Numbers.Normal(15, 4, 2, 3)),
         ],
     };
@@ -107,6 +112,7 @@ internal sealed record LayerCase(string Name, Func<Module> Make, Tensor Input)
 
     private static Sequential Convolutional() =>
         new(
+            new Unflatten(1, 6, 6),
             new Conv2d(1, 2, 3, seed: 51, type: ElementType.Float64),
             new Tanh(),
             new MaxPool2d(2),
