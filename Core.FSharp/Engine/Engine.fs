@@ -197,6 +197,13 @@ type Engine(options: EngineOptions) =
             Fuse = options.Rewrites && not options.TrapNonFinite
         }
 
+    // The trap speaks of elements as the user sees them, so it needs tensors as they are.
+    let layout =
+        if options.Rewrites && not options.TrapNonFinite then
+            Lanes.apply
+        else
+            fun _ _ roots -> roots
+
     let trap (paths: Func<int, string>) =
         if not options.TrapNonFinite then
             null
@@ -332,7 +339,7 @@ type Engine(options: EngineOptions) =
         if not (isNull known) then
             known
         else
-            let plan = Planner.make order outputs making (code.ToArray())
+            let plan = Planner.make order outputs making layout (code.ToArray())
 
             lock plans (fun () ->
                 compiles <- compiles + 1L

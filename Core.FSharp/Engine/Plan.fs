@@ -463,16 +463,12 @@ module internal Planner =
             Fuse: bool
         }
 
-    /// A plan for the roots of an order. `outputs` are positions whose values are wanted.
-    let make (order: Order) (outputs: int[]) (making: Making) (key: int[]) : Plan =
-        let struct (rebuilt, origin) =
-            Rewrite.rebuild order outputs making.Rewrite making.Inexact
-
-        let roots = outputs |> Array.map (fun i -> rebuilt[i])
+    /// A plan for nodes whose placeholders are numbered by their positions in an order; `origin` names the position that a node stands for.
+    let lay (order: Order) (origin: Dictionary<Node, int>) (roots: Node[]) (fuse: bool) (key: int[]) : Plan =
         let work = Walk.order Walk.everything roots
         let positions = roots |> Array.map (fun r -> r.Position)
         let distinct = Array.distinct positions
-        let draft = Draft(order, work, origin, positions, making.Fuse)
+        let draft = Draft(order, work, origin, positions, fuse)
 
         for i in 0 .. work.Count - 1 do
             draft.Visit i
@@ -485,3 +481,22 @@ module internal Planner =
 
         let results = positions |> Array.map (fun p -> Array.IndexOf(distinct, p))
         Plan(key, hash (ReadOnlySpan<int> key), steps, places, results, shapes, arena, overwrites)
+
+    /// A plan for the roots of an order. `outputs` are positions whose values are wanted; `layout` may choose another form for parts of the graph, and
+    /// is given what lays plans for these.
+    let make
+        (order: Order)
+        (outputs: int[])
+        (making: Making)
+        (layout: (Order -> Node[] -> Plan) -> Dictionary<Node, int> -> Node[] -> Node[])
+        (key: int[])
+        : Plan =
+        let struct (rebuilt, origin) =
+            Rewrite.rebuild order outputs making.Rewrite making.Inexact
+
+        let roots = outputs |> Array.map (fun i -> rebuilt[i])
+
+        let inner (order: Order) (roots: Node[]) =
+            lay order (Dictionary HashIdentity.Reference) roots making.Fuse [||]
+
+        lay order origin (layout inner origin roots) making.Fuse key

@@ -28,7 +28,8 @@ let private pack (w: Window) (more: int list) =
     let struct (dh, dw) = w.Dilation
     Array.ofList ([ kh; kw; sh; sw; top; bottom; left; right; dh; dw ] @ more)
 
-let private window (n: Node) : Window =
+/// The window of a node of this family.
+let window (n: Node) : Window =
     let a = n.Attributes
 
     {
@@ -115,8 +116,8 @@ let private result operation (y: Node) =
     else
         y
 
-// The kernel's own description of a convolution of images x with weights w into y.
-let private describe (win: Window) (x: Shape) (w: Shape) (y: Shape) =
+/// The kernel's own description of a convolution of images x with weights w into y.
+let describe (win: Window) (x: Shape) (w: Shape) (y: Shape) =
     let struct (sh, sw) = win.Stride
     let struct (top, _, left, _) = win.Padding
     let struct (dh, dw) = win.Dilation
@@ -280,7 +281,9 @@ tie
 // ---- choices by position, and maximum pooling -------------------------------------------------------------------------
 
 // Attributes of a position node: the window; of the other two: height and width of the images.
-let private poolShape (win: Window) (x: Shape) (y: Shape) =
+
+/// The kernel's own description of a pooling of images x into y.
+let poolShape (win: Window) (x: Shape) (y: Shape) =
     let struct (kh, kw) = win.Kernel
     let struct (sh, sw) = win.Stride
     let struct (top, _, left, _) = win.Padding

@@ -11,7 +11,7 @@ namespace Hybrid.Kernels;
 /// the registers; padding becomes zeros there, and takes part in the sums as such.</para>
 /// <para>Rule R10, exactly. <see cref="Forward"/>: each element is the chain <c>acc = fma(x, w, acc)</c> over (channel, kernel row, kernel
 /// column) in order, from zero on. <see cref="BackwardInput"/>: the chain over (filter, kernel row, kernel column), of the taps that reach the element by the stride;
-/// beyond its edges the gradient counts as zeros. <see cref="BackwardWeight"/>: for each image of a block the chain over output places, row by row, which runs on through the image
+/// beyond its edges the gradient counts as zeros, most of which are left out: infinite weights may make NaN of them or not, as the shape decides. <see cref="BackwardWeight"/>: for each image of a block the chain over output places, row by row, which runs on through the image
 /// of the same lane in the next block, two blocks to a group; then lanes are added, lane i and lane i + half, down to one; then groups
 /// in order. None of it depends on the number of threads or on the registers' width. Only the payload of a NaN is not promised.</para>
 /// <para>The layout is that of "batch-blocked" direct convolution; measurements stand in the project's notes on kernels.</para>
@@ -54,7 +54,7 @@ public static unsafe class Convolution
     public static void BackwardWeight(ElementType type, ConvolutionShape shape, nint dw, nint x, nint dy, WorkerPool pool) =>
         Kernels(type).BackwardWeight(shape, dw, x, dy, pool);
 
-    private static IConvolution Kernels(ElementType type) =>
+    internal static IConvolution Kernels(ElementType type) =>
         type switch
         {
             ElementType.Float32 => Chosen<float>.Kernels,

@@ -26,11 +26,45 @@ internal struct Correlation
     public int Outputs;
     public int Taps;
 
+    /// <summary>The taps are [planes, rows of the window, columns of the window]; these say which of them places have.</summary>
+    public int Planes;
+    public Reach WindowRows;
+    public Reach WindowColumns;
+
     /// <summary>Taps' distances from a place, in order.</summary>
     public nint Offsets;
 
-    /// <summary>The weights of each tile of outputs, tap by tap.</summary>
-    public nint Weights;
+    /// <summary>From the job's weights to those of this sweep: each tile of outputs, tap by tap.</summary>
+    public long Weights;
+}
+
+/// <summary>
+/// Which elements of a window, along one axis, meet the inside of a frame: element m at place p stands at Origin + p - m * TapStep, and inside is
+/// [0, Length). Without a limit all do.
+/// </summary>
+internal struct Reach
+{
+    public int Taps;
+    public int Origin;
+    public int TapStep;
+
+    /// <summary>0 for no limit.</summary>
+    public int Length;
+
+    /// <summary>The elements that some place of a run has.</summary>
+    public readonly (int First, int Count) Of(int firstPlace, int lastPlace)
+    {
+        if (Length == 0)
+        {
+            return (0, Taps);
+        }
+
+        int low = Origin + firstPlace - Length + 1;
+        int high = Origin + lastPlace;
+        int first = low <= 0 ? 0 : (low + TapStep - 1) / TapStep;
+        int end = high < 0 ? 0 : Math.Min(Taps, (high / TapStep) + 1);
+        return (first, Math.Max(0, end - first));
+    }
 }
 
 /// <summary>Frames to pack, sweeps to run, and where the results go.</summary>
@@ -39,6 +73,7 @@ internal unsafe struct CorrelationJob
     public Frame Frame;
     public Correlation* Sweeps;
     public int SweepCount;
+    public nint Weights;
     public nint Result;
 
     /// <summary>Elements of an image of the result.</summary>
@@ -75,45 +110,55 @@ internal static unsafe class CorrelationBlocks<S, V, T>
         for (long block = from; block < to; block++)
         {
             job->Frame.Pack<T>(block, source);
-            for (int i = 0; i < job->SweepCount; i++)
-            {
-                for (int lanes = 0; lanes < LaneLayout<T>.Bytes; lanes += sizeof(V))
-                {
-                    Sweep(job->Sweeps + i, source + lanes, target + lanes);
-                }
-            }
-
+            Block(*job, target, source, job->Weights);
             T* result = (T*)job->Result + (block * LaneLayout<T>.Lanes * job->ResultSize);
             LaneLayout<T>.Unpack((T*)target, result, job->ResultSize, LaneLayout<T>.Images(job->Frame.Images, block), job->ResultSize);
         }
     }
 
+    /// <summary>All sweeps over one block.</summary>
+    public static void Block(in CorrelationJob job, nint target, nint source, nint weights)
+    {
+        for (int i = 0; i < job.SweepCount; i++)
+        {
+            Correlation* sweep = job.Sweeps + i;
+            for (int lanes = 0; lanes < LaneLayout<T>.Bytes; lanes += sizeof(V))
+            {
+                Sweep(sweep, source + lanes, target + lanes, weights + (nint)sweep->Weights);
+            }
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Sweep(Correlation* sweep, nint source, nint target)
+    private static void Sweep(Correlation* sweep, nint source, nint target, nint weights)
     {
         CorrelationTile call;
         call.SourceStep = sweep->SourceStep;
         call.TargetStep = sweep->TargetStep;
         call.TargetPlaneStep = sweep->TargetPlaneStep;
         call.Offsets = sweep->Offsets;
-        call.Taps = sweep->Taps;
+        call.Planes = sweep->Planes;
+        call.PlaneTaps = sweep->WindowRows.Taps * sweep->WindowColumns.Taps;
+        call.RowTaps = sweep->WindowColumns.Taps;
         int tiles = TilesOf(sweep->Outputs);
         int runs = (sweep->Columns + WindowTiles<S, V, T>.Places - 1) / WindowTiles<S, V, T>.Places;
         for (int row = 0; row < sweep->Rows; row++)
         {
+            (call.FirstRow, call.Rows) = sweep->WindowRows.Of(row, row);
             nint from = source + (nint)(sweep->Source + (row * sweep->SourceRowStep));
             nint to = target + (nint)(sweep->Target + (row * sweep->TargetRowStep));
             for (int tile = 0; tile < tiles; tile++)
             {
                 int first = TileStart(sweep->Outputs, tile, tiles);
                 int outputs = TileStart(sweep->Outputs, tile + 1, tiles) - first;
-                call.Weights = sweep->Weights + (nint)((long)first * sweep->Taps * sizeof(T));
+                call.Weights = weights + (nint)((long)first * sweep->Taps * sizeof(T));
                 int column = 0;
                 for (int run = 1; run <= runs; run++)
                 {
                     int end = (int)((long)sweep->Columns * run / runs);
                     call.Source = from + (nint)(column * sweep->SourceStep);
                     call.Target = to + (nint)((first * sweep->TargetPlaneStep) + (column * sweep->TargetStep));
+                    (call.FirstColumn, call.Columns) = sweep->WindowColumns.Of(column, end - 1);
                     WindowTiles<S, V, T>.Correlation(outputs, end - column)(&call);
                     column = end;
                 }

@@ -23,7 +23,15 @@ internal struct CorrelationTile
 
     /// <summary>The outputs' weights, tap by tap.</summary>
     public nint Weights;
-    public int Taps;
+
+    /// <summary>The taps are [planes, rows, columns], of which these rows and columns are used.</summary>
+    public int Planes;
+    public int PlaneTaps;
+    public int RowTaps;
+    public int FirstRow;
+    public int Rows;
+    public int FirstColumn;
+    public int Columns;
 }
 
 /// <summary>
@@ -67,77 +75,93 @@ internal static unsafe class CorrelationLoop<S, V, T, R, N>
         byte* xa = (byte*)tile->Source;
         byte* xb = xa + tile->SourceStep;
         byte* xc = xb + tile->SourceStep;
-        T* weights = (T*)tile->Weights;
-        long* offset = (long*)tile->Offsets;
-        long* end = offset + tile->Taps;
-        for (; offset < end; offset++)
+        int rows = tile->Rows;
+        int columns = tile->Columns;
+        if (columns == tile->RowTaps)
         {
-            long at = *offset;
-            V a = S.Load((T*)(xa + at));
-            V b = N.Value > 1 ? S.Load((T*)(xb + at)) : S.Zero;
-            V c = N.Value > 2 ? S.Load((T*)(xc + at)) : S.Zero;
-            V w = S.Broadcast(weights[0]);
-            c0a = S.Fma(a, w, c0a);
-            c0b = N.Value > 1 ? S.Fma(b, w, c0b) : c0b;
-            c0c = N.Value > 2 ? S.Fma(c, w, c0c) : c0c;
+            // Whole rows follow one another.
+            columns *= rows;
+            rows = columns == 0 ? 0 : 1;
+        }
 
-            if (R.Value > 1)
+        for (int plane = 0; plane < tile->Planes; plane++)
+        {
+            for (int row = 0; row < rows; row++)
             {
-                w = S.Broadcast(weights[1]);
-                c1a = S.Fma(a, w, c1a);
-                c1b = N.Value > 1 ? S.Fma(b, w, c1b) : c1b;
-                c1c = N.Value > 2 ? S.Fma(c, w, c1c) : c1c;
-            }
+                long tap = ((long)plane * tile->PlaneTaps) + ((long)(tile->FirstRow + row) * tile->RowTaps) + tile->FirstColumn;
+                T* weights = (T*)tile->Weights + (tap * R.Value);
+                long* offset = (long*)tile->Offsets + tap;
+                long* end = offset + columns;
+                for (; offset < end; offset++)
+                {
+                    long at = *offset;
+                    V a = S.Load((T*)(xa + at));
+                    V b = N.Value > 1 ? S.Load((T*)(xb + at)) : S.Zero;
+                    V c = N.Value > 2 ? S.Load((T*)(xc + at)) : S.Zero;
+                    V w = S.Broadcast(weights[0]);
+                    c0a = S.Fma(a, w, c0a);
+                    c0b = N.Value > 1 ? S.Fma(b, w, c0b) : c0b;
+                    c0c = N.Value > 2 ? S.Fma(c, w, c0c) : c0c;
 
-            if (R.Value > 2)
-            {
-                w = S.Broadcast(weights[2]);
-                c2a = S.Fma(a, w, c2a);
-                c2b = N.Value > 1 ? S.Fma(b, w, c2b) : c2b;
-                c2c = N.Value > 2 ? S.Fma(c, w, c2c) : c2c;
-            }
+                    if (R.Value > 1)
+                    {
+                        w = S.Broadcast(weights[1]);
+                        c1a = S.Fma(a, w, c1a);
+                        c1b = N.Value > 1 ? S.Fma(b, w, c1b) : c1b;
+                        c1c = N.Value > 2 ? S.Fma(c, w, c1c) : c1c;
+                    }
 
-            if (R.Value > 3)
-            {
-                w = S.Broadcast(weights[3]);
-                c3a = S.Fma(a, w, c3a);
-                c3b = N.Value > 1 ? S.Fma(b, w, c3b) : c3b;
-                c3c = N.Value > 2 ? S.Fma(c, w, c3c) : c3c;
-            }
+                    if (R.Value > 2)
+                    {
+                        w = S.Broadcast(weights[2]);
+                        c2a = S.Fma(a, w, c2a);
+                        c2b = N.Value > 1 ? S.Fma(b, w, c2b) : c2b;
+                        c2c = N.Value > 2 ? S.Fma(c, w, c2c) : c2c;
+                    }
 
-            if (R.Value > 4)
-            {
-                w = S.Broadcast(weights[4]);
-                c4a = S.Fma(a, w, c4a);
-                c4b = N.Value > 1 ? S.Fma(b, w, c4b) : c4b;
-                c4c = N.Value > 2 ? S.Fma(c, w, c4c) : c4c;
-            }
+                    if (R.Value > 3)
+                    {
+                        w = S.Broadcast(weights[3]);
+                        c3a = S.Fma(a, w, c3a);
+                        c3b = N.Value > 1 ? S.Fma(b, w, c3b) : c3b;
+                        c3c = N.Value > 2 ? S.Fma(c, w, c3c) : c3c;
+                    }
 
-            if (R.Value > 5)
-            {
-                w = S.Broadcast(weights[5]);
-                c5a = S.Fma(a, w, c5a);
-                c5b = N.Value > 1 ? S.Fma(b, w, c5b) : c5b;
-                c5c = N.Value > 2 ? S.Fma(c, w, c5c) : c5c;
-            }
+                    if (R.Value > 4)
+                    {
+                        w = S.Broadcast(weights[4]);
+                        c4a = S.Fma(a, w, c4a);
+                        c4b = N.Value > 1 ? S.Fma(b, w, c4b) : c4b;
+                        c4c = N.Value > 2 ? S.Fma(c, w, c4c) : c4c;
+                    }
 
-            if (R.Value > 6)
-            {
-                w = S.Broadcast(weights[6]);
-                c6a = S.Fma(a, w, c6a);
-                c6b = N.Value > 1 ? S.Fma(b, w, c6b) : c6b;
-                c6c = N.Value > 2 ? S.Fma(c, w, c6c) : c6c;
-            }
+                    if (R.Value > 5)
+                    {
+                        w = S.Broadcast(weights[5]);
+                        c5a = S.Fma(a, w, c5a);
+                        c5b = N.Value > 1 ? S.Fma(b, w, c5b) : c5b;
+                        c5c = N.Value > 2 ? S.Fma(c, w, c5c) : c5c;
+                    }
 
-            if (R.Value > 7)
-            {
-                w = S.Broadcast(weights[7]);
-                c7a = S.Fma(a, w, c7a);
-                c7b = N.Value > 1 ? S.Fma(b, w, c7b) : c7b;
-                c7c = N.Value > 2 ? S.Fma(c, w, c7c) : c7c;
-            }
+                    if (R.Value > 6)
+                    {
+                        w = S.Broadcast(weights[6]);
+                        c6a = S.Fma(a, w, c6a);
+                        c6b = N.Value > 1 ? S.Fma(b, w, c6b) : c6b;
+                        c6c = N.Value > 2 ? S.Fma(c, w, c6c) : c6c;
+                    }
 
-            weights += R.Value;
+                    if (R.Value > 7)
+                    {
+                        w = S.Broadcast(weights[7]);
+                        c7a = S.Fma(a, w, c7a);
+                        c7b = N.Value > 1 ? S.Fma(b, w, c7b) : c7b;
+                        c7c = N.Value > 2 ? S.Fma(c, w, c7c) : c7c;
+                    }
+
+                    weights += R.Value;
+                }
+            }
         }
 
         Store(tile, 0, c0a, c0b, c0c);

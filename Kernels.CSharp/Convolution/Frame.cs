@@ -67,4 +67,43 @@ internal unsafe struct Frame
             }
         }
     }
+
+    /// <summary>The frame of a block of whole images that is laid out already: the block itself if the frame is plain, else a copy in scratch memory.</summary>
+    public readonly nint Cut<T>(nint block, Workspace.Purpose purpose)
+        where T : unmanaged
+    {
+        if (IsPlain)
+        {
+            return block;
+        }
+
+        nint target = Workspace.Get(purpose, Size * LaneLayout<T>.Bytes);
+        int firstColumn = Math.Clamp(-Left, 0, Columns);
+        int columns = Math.Max(0, Math.Min(Columns, Width - Left) - firstColumn);
+        long before = (long)firstColumn * LaneLayout<T>.Bytes;
+        long inside = (long)columns * LaneLayout<T>.Bytes;
+        long after = ((long)Columns * LaneLayout<T>.Bytes) - before - inside;
+        byte* to = (byte*)target;
+        for (int plane = 0; plane < Planes; plane++)
+        {
+            for (int row = Top; row < Top + Rows; row++)
+            {
+                if (row < 0 || row >= Height || columns == 0)
+                {
+                    LaneLayout<T>.Clear((nint)to, before + inside + after);
+                }
+                else
+                {
+                    long at = ((((long)plane * Height) + row) * Width) + Left + firstColumn;
+                    LaneLayout<T>.Clear((nint)to, before);
+                    Buffer.MemoryCopy((byte*)block + (at * LaneLayout<T>.Bytes), to + before, inside, inside);
+                    LaneLayout<T>.Clear((nint)(to + before + inside), after);
+                }
+
+                to += before + inside + after;
+            }
+        }
+
+        return target;
+    }
 }

@@ -111,6 +111,23 @@ internal static unsafe class LaneLayout<T>
         }
     }
 
+    /// <summary>A block in scratch memory with zeros in the lanes beyond its images; it may be in that memory already.</summary>
+    public static nint Mask(nint block, long count, int images, Workspace.Purpose purpose)
+    {
+        nint target = Workspace.Get(purpose, count * Bytes);
+        if (target != block)
+        {
+            Buffer.MemoryCopy((void*)block, (void*)target, count * Bytes, count * Bytes);
+        }
+
+        for (long i = 0; i < count; i++)
+        {
+            Clear(target + (nint)((i * Bytes) + (images * sizeof(T))), Bytes - (images * sizeof(T)));
+        }
+
+        return target;
+    }
+
     /// <summary>Zeros, of any number.</summary>
     public static void Clear(nint target, long bytes) => NativeMemory.Clear((void*)target, (nuint)bytes);
 

@@ -33,11 +33,7 @@ internal static unsafe class PoolingLoop<S, V, T>
         {
             int planes = LaneLayout<T>.Images(shape.Planes, block);
             LaneLayout<T>.Pack((T*)job->X + (block * Lanes * size), size, planes, source, size);
-            for (int lane = 0; lane < Lanes; lane += S.Count)
-            {
-                Largest(shape, source + lane, target + lane);
-            }
-
+            Positions(shape, source, target);
             int* y = (int*)job->Y + (block * Lanes * count);
             if (sizeof(T) == sizeof(int))
             {
@@ -68,11 +64,7 @@ internal static unsafe class PoolingLoop<S, V, T>
         {
             int planes = LaneLayout<T>.Images(shape.Planes, block);
             LaneLayout<T>.Pack((T*)job->X + (block * Lanes * size), size, planes, source, size);
-            for (int lane = 0; lane < Lanes; lane += S.Count)
-            {
-                Means(shape, source + lane, target + lane);
-            }
-
+            Means(shape, source, target);
             LaneLayout<T>.Unpack(target, (T*)job->Y + (block * Lanes * count), count, planes, count);
         }
     }
@@ -90,13 +82,99 @@ internal static unsafe class PoolingLoop<S, V, T>
         {
             int planes = LaneLayout<T>.Images(shape.Planes, block);
             LaneLayout<T>.Pack((T*)job->X + (block * Lanes * count), count, planes, source, count);
-            LaneLayout<T>.Clear((nint)target, size * LaneLayout<T>.Bytes);
-            for (int lane = 0; lane < Lanes; lane += S.Count)
-            {
-                Spread(shape, source + lane, target + lane);
-            }
-
+            Spread(shape, source, target);
             LaneLayout<T>.Unpack(target, (T*)job->Y + (block * Lanes * size), size, planes, size);
+        }
+    }
+
+    /// <summary>Where the largest elements of one block stand, as integers of the elements' size.</summary>
+    public static void Positions(PoolingShape shape, T* source, T* target)
+    {
+        for (int lane = 0; lane < Lanes; lane += S.Count)
+        {
+            Largest<Place>(shape, source + lane, target + lane);
+        }
+    }
+
+    /// <summary>The largest elements of one block.</summary>
+    public static void Max(PoolingShape shape, T* source, T* target)
+    {
+        for (int lane = 0; lane < Lanes; lane += S.Count)
+        {
+            Largest<Element>(shape, source + lane, target + lane);
+        }
+    }
+
+    /// <summary>The means of one block.</summary>
+    public static void Means(PoolingShape shape, T* source, T* target)
+    {
+        for (int lane = 0; lane < Lanes; lane += S.Count)
+        {
+            Mean(shape, source + lane, target + lane);
+        }
+    }
+
+    /// <summary>The transpose of <see cref="Means"/>.</summary>
+    public static void Spread(PoolingShape shape, T* source, T* target)
+    {
+        LaneLayout<T>.Clear((nint)target, (long)shape.Height * shape.Width * LaneLayout<T>.Bytes);
+        for (int lane = 0; lane < Lanes; lane += S.Count)
+        {
+            Share(shape, source + lane, target + lane);
+        }
+    }
+
+    /// <summary>
+    /// The transpose of taking the elements at positions under windows that do not overlap: each place's gradient at its position, zeros
+    /// elsewhere.
+    /// </summary>
+    public static void Put(PoolingShape shape, T* target, T* gradients, T* positions)
+    {
+        if (shape.OutHeight * shape.StrideHeight != shape.Height || shape.OutWidth * shape.StrideWidth != shape.Width || !Touch(shape))
+        {
+            LaneLayout<T>.Clear((nint)target, (long)shape.Height * shape.Width * LaneLayout<T>.Bytes);
+        }
+
+        for (int lane = 0; lane < Lanes; lane += S.Count)
+        {
+            PutUnder(shape, target + lane, gradients + lane, positions + lane);
+        }
+    }
+
+    // Windows without gaps in between or inside.
+    private static bool Touch(PoolingShape s) =>
+        s.StrideHeight == s.KernelHeight
+        && s.StrideWidth == s.KernelWidth
+        && s is { PadTop: 0, PadLeft: 0 }
+        && (s.DilationHeight == 1 || s.KernelHeight == 1)
+        && (s.DilationWidth == 1 || s.KernelWidth == 1);
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PutUnder(PoolingShape s, T* target, T* gradients, T* positions)
+    {
+        for (int row = 0; row < s.OutHeight; row++)
+        {
+            Span rows = new(row, s.StrideHeight, s.PadTop, s.DilationHeight, s.KernelHeight, s.Height);
+            for (int column = 0; column < s.OutWidth; column++)
+            {
+                Span columns = new(column, s.StrideWidth, s.PadLeft, s.DilationWidth, s.KernelWidth, s.Width);
+
+                // The sum of zero and the gradient, as where several meet: -0 becomes 0.
+                V gradient = S.Add(S.Zero, S.Load(gradients));
+                V position = S.Load(positions);
+                for (int i = 0; i < rows.Count; i++)
+                {
+                    long at = ((rows.First + ((long)i * s.DilationHeight)) * s.Width) + columns.First;
+                    for (int j = 0; j < columns.Count; j++)
+                    {
+                        S.Store(target + (at * Lanes), S.Select(S.BitsEqual(position, S.ConstBits(at)), gradient, S.Zero));
+                        at += s.DilationWidth;
+                    }
+                }
+
+                gradients += Lanes;
+                positions += Lanes;
+            }
         }
     }
 
@@ -108,7 +186,8 @@ internal static unsafe class PoolingLoop<S, V, T>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Largest(PoolingShape s, T* source, T* target)
+    private static void Largest<R>(PoolingShape s, T* source, T* target)
+        where R : IResult
     {
         for (int row = 0; row < s.OutHeight; row++)
         {
@@ -131,21 +210,23 @@ internal static unsafe class PoolingLoop<S, V, T>
                     for (int j = 0; j < columns.Count; j++)
                     {
                         V x = S.Load(source + (at * Lanes));
-                        V wins = S.Or(S.Less(best, x), S.AndNot(S.Equal(best, best), S.Equal(x, x)));
+
+                        // Larger, or the first NaN: not below or equal to a best that is a number.
+                        V wins = S.AndNot(S.Equal(best, best), S.LessEqual(x, best));
                         best = S.Select(wins, x, best);
-                        position = S.Select(wins, S.ConstBits(at), position);
+                        position = R.IsPlace ? S.Select(wins, S.ConstBits(at), position) : position;
                         at += s.DilationWidth;
                     }
                 }
 
-                S.Store(target, position);
+                S.Store(target, R.IsPlace ? position : best);
                 target += Lanes;
             }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Means(PoolingShape s, T* source, T* target)
+    private static void Mean(PoolingShape s, T* source, T* target)
     {
         V size = S.Const((double)s.KernelHeight * s.KernelWidth);
         for (int row = 0; row < s.OutHeight; row++)
@@ -172,7 +253,7 @@ internal static unsafe class PoolingLoop<S, V, T>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Spread(PoolingShape s, T* source, T* target)
+    private static void Share(PoolingShape s, T* source, T* target)
     {
         for (int row = 0; row < s.OutHeight; row++)
         {
@@ -199,6 +280,22 @@ internal static unsafe class PoolingLoop<S, V, T>
         {
             S.Store(target + (i * Lanes), S.Div(S.Load(target + (i * Lanes)), size));
         }
+    }
+
+    /// <summary>What is wanted of the largest element.</summary>
+    private interface IResult
+    {
+        static abstract bool IsPlace { get; }
+    }
+
+    private readonly struct Place : IResult
+    {
+        public static bool IsPlace => true;
+    }
+
+    private readonly struct Element : IResult
+    {
+        public static bool IsPlace => false;
     }
 
     /// <summary>The elements along one axis that a window covers at a place, without padding.</summary>

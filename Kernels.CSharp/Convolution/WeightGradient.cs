@@ -56,10 +56,7 @@ internal static unsafe class WeightGradient<S, V, T>
             {
                 job->Images.Pack<T>(block, images);
                 job->Gradients.Pack<T>(block, gradients);
-                for (int lanes = 0; lanes < LaneLayout<T>.Bytes; lanes += sizeof(V))
-                {
-                    Block(job, images + lanes, gradients + lanes, sums + lanes);
-                }
+                Block(*job, images, gradients, sums);
             }
 
             LaneLayout<T>.SumLanes((T*)sums, (T*)job->Partials + (group * count), count);
@@ -83,27 +80,36 @@ internal static unsafe class WeightGradient<S, V, T>
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Block(WeightJob* job, nint images, nint gradients, nint sums)
+    /// <summary>Goes on with the sums over one block.</summary>
+    public static void Block(in WeightJob job, nint images, nint gradients, nint sums)
     {
-        int filters = job->Gradients.Planes;
-        int rows = job->Gradients.Rows;
-        int columns = job->Gradients.Columns;
+        for (int lanes = 0; lanes < LaneLayout<T>.Bytes; lanes += sizeof(V))
+        {
+            Lanes(job, images + lanes, gradients + lanes, sums + lanes);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Lanes(in WeightJob job, nint images, nint gradients, nint sums)
+    {
+        int filters = job.Gradients.Planes;
+        int rows = job.Gradients.Rows;
+        int columns = job.Gradients.Columns;
         WeightTile call;
         call.GradientPlaneStep = (long)rows * columns * LaneLayout<T>.Bytes;
         call.GradientStep = LaneLayout<T>.Bytes;
-        call.SourceStep = job->SourceStep;
-        call.SourceRowStep = job->SourceRowStep;
+        call.SourceStep = job.SourceStep;
+        call.SourceRowStep = job.SourceRowStep;
         call.Columns = columns;
-        call.SumsRowStep = (long)job->Taps * LaneLayout<T>.Bytes;
+        call.SumsRowStep = (long)job.Taps * LaneLayout<T>.Bytes;
         call.SumsStep = LaneLayout<T>.Bytes;
         int tiles = (filters + WindowTiles<S, V, T>.Filters - 1) / WindowTiles<S, V, T>.Filters;
-        int runs = (job->Taps + WindowTiles<S, V, T>.Taps - 1) / WindowTiles<S, V, T>.Taps;
+        int runs = (job.Taps + WindowTiles<S, V, T>.Taps - 1) / WindowTiles<S, V, T>.Taps;
         int chunk = Math.Max(1, ChunkBytes / (WindowTiles<S, V, T>.Filters * columns * LaneLayout<T>.Bytes));
         for (int row = 0; row < rows; row += chunk)
         {
             call.Rows = Math.Min(chunk, rows - row);
-            call.Source = images + (nint)(row * job->SourceRowStep);
+            call.Source = images + (nint)(row * job.SourceRowStep);
             for (int tile = 0; tile < tiles; tile++)
             {
                 int first = (int)((long)filters * tile / tiles);
@@ -112,8 +118,8 @@ internal static unsafe class WeightGradient<S, V, T>
                 int tap = 0;
                 for (int run = 1; run <= runs; run++)
                 {
-                    int end = (int)((long)job->Taps * run / runs);
-                    call.Offsets = job->Offsets + tap;
+                    int end = (int)((long)job.Taps * run / runs);
+                    call.Offsets = job.Offsets + tap;
                     call.Sums = sums + (nint)((first * call.SumsRowStep) + (tap * call.SumsStep));
                     WindowTiles<S, V, T>.Weight(height, end - tap)(&call);
                     tap = end;

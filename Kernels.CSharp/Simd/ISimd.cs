@@ -45,6 +45,7 @@ internal unsafe interface ISimd<V, T>
     static abstract V Less(V a, V b);
     static abstract V LessEqual(V a, V b);
     static abstract V Equal(V a, V b);
+    static abstract V BitsEqual(V a, V b);
     static abstract V Select(V mask, V whenTrue, V whenFalse);
 
     /// <summary>One bit for each lane of a mask, lane 0 lowest.</summary>

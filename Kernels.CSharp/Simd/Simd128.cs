@@ -127,6 +127,10 @@ internal readonly unsafe struct Simd128<T> : ISimd<Vector128<T>, T>
     public static Vector128<T> Equal(Vector128<T> a, Vector128<T> b) => Vector128.Equals(a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<T> BitsEqual(Vector128<T> a, Vector128<T> b) =>
+        sizeof(T) == 4 ? Vector128.Equals(a.AsInt32(), b.AsInt32()).As<int, T>() : Vector128.Equals(a.AsInt64(), b.AsInt64()).As<long, T>();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<T> Select(Vector128<T> mask, Vector128<T> whenTrue, Vector128<T> whenFalse) =>
         Vector128.ConditionalSelect(mask, whenTrue, whenFalse);
 

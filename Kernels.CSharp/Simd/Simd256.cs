@@ -127,6 +127,10 @@ internal readonly unsafe struct Simd256<T> : ISimd<Vector256<T>, T>
     public static Vector256<T> Equal(Vector256<T> a, Vector256<T> b) => Vector256.Equals(a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<T> BitsEqual(Vector256<T> a, Vector256<T> b) =>
+        sizeof(T) == 4 ? Vector256.Equals(a.AsInt32(), b.AsInt32()).As<int, T>() : Vector256.Equals(a.AsInt64(), b.AsInt64()).As<long, T>();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<T> Select(Vector256<T> mask, Vector256<T> whenTrue, Vector256<T> whenFalse) =>
         Vector256.ConditionalSelect(mask, whenTrue, whenFalse);
 

@@ -127,6 +127,10 @@ internal readonly unsafe struct Simd512<T> : ISimd<Vector512<T>, T>
     public static Vector512<T> Equal(Vector512<T> a, Vector512<T> b) => Vector512.Equals(a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> BitsEqual(Vector512<T> a, Vector512<T> b) =>
+        sizeof(T) == 4 ? Vector512.Equals(a.AsInt32(), b.AsInt32()).As<int, T>() : Vector512.Equals(a.AsInt64(), b.AsInt64()).As<long, T>();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<T> Select(Vector512<T> mask, Vector512<T> whenTrue, Vector512<T> whenFalse) =>
         Vector512.ConditionalSelect(mask, whenTrue, whenFalse);
 

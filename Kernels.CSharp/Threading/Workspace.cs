@@ -22,6 +22,7 @@ internal static class Workspace
         LaneResults,
         LaneSums,
         WindowPlan,
+        WindowWeights,
         WindowPartials,
         Count,
     }

@@ -136,6 +136,10 @@ internal static class Digest
         }
     }
 
+    /// <summary>A place of each window of 2 by 2 in planes of 8 by 6.</summary>
+    private static Block<int> Places(int lanes) =>
+        new([.. Enumerable.Range(0, 36 * lanes).Select(i => (i / lanes % 12 / 3 * 12) + (i / lanes % 3 * 2) + (i % 2) + (i % 3 / 2 * 6))]);
+
     private static IEnumerable<KernelJob> WindowJobs<T>(WorkerPool pool)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
@@ -160,6 +164,15 @@ internal static class Digest
         PoolingShape p = new(450, 9, 8, 5, 4, 3, 2, 2, 2, 1, 0, 1, 1);
         Block<T> planes = new(Values.Random<T>(450 * 72, 1));
         Block<T> pooled = new(Values.Random<T>(450 * 20, 2));
+        int lanes = LaneBlock.Lanes(type);
+        PoolingShape halves = new(3, 8, 6, 4, 3, 2, 2, 2, 2, 0, 0, 1, 1);
+        yield return Job<T>("sum in lanes", 3 * lanes, y => LaneBlock.Sum(type, y, planes.Pointer, 3, 600));
+        yield return Job<T>("maximum in lanes", 36 * lanes, y => LanePooling.Max(type, halves, y, planes.Pointer));
+        yield return Job<T>(
+            "maximum's transpose in lanes",
+            144 * lanes,
+            y => LanePooling.MaxBackward(type, halves, y, planes.Pointer, Places(lanes).Pointer)
+        );
         yield return Job<int>($"positions {type}", 450 * 20, y => Pooling.MaxPositions(type, p, y, planes.Pointer, pool));
         yield return Job<T>("average", 450 * 20, y => Pooling.Average(type, p, y, planes.Pointer, pool));
         yield return Job<T>("average backward", 450 * 72, y => Pooling.AverageBackward(type, p, y, pooled.Pointer, pool));

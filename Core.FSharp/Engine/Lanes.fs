@@ -1,0 +1,613 @@
+/// Networks of convolutions keep their images side by side, one in each lane of a register, from the first convolution to the last. This pass finds the
+/// nodes for which that can be done, as a table of rules says, and makes groups of them: each group is one node, which takes block after block of images
+/// through all of its operations. No rule changes a bit.
+module internal Hybrid.Core.Lanes
+
+open System
+open System.Collections.Generic
+open Hybrid.Kernels
+open Hybrid.Core.Primitive
+
+/// What a rule builds with: inputs as they are for a block, and outside of the group.
+type Site =
+    {
+        /// The block's own part of input k.
+        Block: int -> Node
+        /// The number of images in the block.
+        Images: unit -> Node
+        /// The weights at input k as a kernel wants them, made once for all blocks.
+        Weights: int -> LaneConvolution -> Node
+        /// The shape of a block of the node.
+        Shape: Shape
+    }
+
+/// How a node that computes each image by itself is computed for a block of images.
+type Rule =
+    {
+        /// Whether the layout pays even if no input has it yet.
+        Starts: bool
+        /// Whether the node is one that the rule can build for blocks of a number of lanes.
+        Fits: Node -> int -> bool
+        /// The inputs that are the same for every image, as bits.
+        Shared: int
+        Build: Site -> Node -> Node
+    }
+
+/// A primitive of plans alone: a kernel that is known already.
+let private operation name (shape: Shape) (dtype: ElementType) (inputs: Node list) (kernel: Operands -> unit) =
+    let p =
+        { define name Family.Move inputs.Length with
+            Access = Access.Contiguous
+            Shape = ShapeRule(fun _ -> shape)
+            Type = TypeRule(fun _ -> dtype)
+            Lower = Lowering(fun _ _ -> Kernel kernel)
+        }
+
+    Node.MakeMany(p, 0L, null, Array.ofList inputs)
+
+// ---- the rules --------------------------------------------------------------------------------------------------------
+
+let private batchOf (n: Node) = n.A.Shape[0]
+
+let private lanesOf (n: Node) = LaneBlock.Lanes n.DType
+
+// Half empty registers are no slower than what the kernels for single images do.
+let private fillsLanes (n: Node) lanes =
+    2 * batchOf n >= lanes
+    && n.Shape.Size > 0L
+    && n.A.Shape.Size > 0L
+    && n.B.Shape.Size > 0L
+
+let private convolution shape kernel =
+    {
+        Starts = true
+        Fits = fillsLanes
+        Shared = 2
+        Build =
+            fun site n ->
+                let made: LaneConvolution = kernel (n.DType, shape n)
+
+                operation n.Primitive.Name site.Shape n.DType [ site.Block 0; site.Weights 1 made ] (fun o ->
+                    made.Run(o.Output, o.Inputs[0], o.Inputs[1]))
+    }
+
+let private weightGradient =
+    {
+        Starts = true
+        Fits = fillsLanes
+        Shared = 0
+        Build =
+            fun site n ->
+                let kernel =
+                    LaneWeightGradient.Create(n.DType, Windows.describe (Windows.window n) n.A.Shape n.Shape n.B.Shape)
+
+                operation "conv2dWeight" site.Shape n.DType [ site.Block 0; site.Block 1; site.Images() ] (fun o ->
+                    kernel.Add(o.Output, o.Inputs[0], o.Inputs[1], Runtime.InteropServices.Marshal.ReadInt32 o.Inputs[2]))
+    }
+
+let private follows build =
+    {
+        Starts = false
+        Fits = fun n lanes -> n.Shape.Size > 0L && n.A.DType <= ElementType.Float64 && lanesOf n.A = lanes
+        Shared = 0
+        Build = build
+    }
+
+// The planes of one image.
+let private pool (n: Node) (x: Shape) (y: Shape) =
+    let shape = Windows.poolShape (Windows.window n) x y
+
+    PoolingShape(
+        x[1],
+        shape.Height,
+        shape.Width,
+        shape.OutHeight,
+        shape.OutWidth,
+        shape.KernelHeight,
+        shape.KernelWidth,
+        shape.StrideHeight,
+        shape.StrideWidth,
+        shape.PadTop,
+        shape.PadLeft,
+        shape.DilationHeight,
+        shape.DilationWidth
+    )
+
+let private pooling (run: ElementType * PoolingShape * nativeint * nativeint -> unit) transposed =
+    follows (fun site n ->
+        let shape =
+            if transposed then
+                pool n n.Shape n.A.Shape
+            else
+                pool n n.A.Shape n.Shape
+
+        let dtype = n.A.DType
+        operation n.Primitive.Name site.Shape n.DType [ site.Block 0 ] (fun o -> run (dtype, shape, o.Output, o.Inputs[0])))
+
+let private plane (shape: Shape) = shape[2] * shape[3]
+
+let private take =
+    follows (fun site n ->
+        let dtype = n.DType
+
+        if n.B.Primitive.Name = "maxPositions" && Object.ReferenceEquals(n.B.A, n.A) then
+            let shape = pool n.B n.A.Shape n.Shape
+            operation "maxPool" site.Shape dtype [ site.Block 0 ] (fun o -> LanePooling.Max(dtype, shape, o.Output, o.Inputs[0]))
+        else
+            let planes, from, into = n.Shape[1], plane n.A.Shape, plane n.Shape
+
+            operation "takeAt" site.Shape dtype [ site.Block 0; site.Block 1 ] (fun o ->
+                LanePooling.Take(dtype, planes, from, into, o.Output, o.Inputs[0], o.Inputs[1])))
+
+let private put =
+    follows (fun site n ->
+        let dtype = n.DType
+        let make = operation "putAt" site.Shape dtype [ site.Block 0; site.Block 1 ]
+
+        if n.B.Primitive.Name = "maxPositions" && Shapes.same n.B.A.Shape n.Shape then
+            let shape = pool n.B n.Shape n.A.Shape
+            make (fun o -> LanePooling.MaxBackward(dtype, shape, o.Output, o.Inputs[0], o.Inputs[1]))
+        else
+            let planes, from, into = n.Shape[1], plane n.A.Shape, plane n.Shape
+            make (fun o -> LanePooling.Put(dtype, planes, from, into, o.Output, o.Inputs[0], o.Inputs[1])))
+
+let private sameBatch (n: Node) (_: int) =
+    n.Shape.Size > 0L
+    && n.Shape.Rank > 0
+    && n.A.Shape.Rank > 0
+    && n.Shape[0] = n.A.Shape[0]
+
+let private reshape =
+    { follows (fun site _ -> Moves.reshape site.Shape.Raw (site.Block 0)) with
+        Fits = sameBatch
+    }
+
+let private broadcast =
+    { follows (fun site _ -> Moves.broadcastTo site.Shape (site.Block 0)) with
+        Fits = fun n lanes -> sameBatch n lanes && n.Shape.Rank = n.A.Shape.Rank
+    }
+
+// A sum of each image by itself, over its last axes.
+let private sum =
+    { follows (fun site n ->
+          let reduce = Lower.extent n.A.Shape (Moves.firstAxis n) (Moves.axisCount n) |> int64
+
+          let outer, dtype = site.Shape.Size / int64 (lanesOf n), n.DType
+          operation "sum" site.Shape dtype [ site.Block 0 ] (fun o -> LaneBlock.Sum(dtype, o.Output, o.Inputs[0], outer, reduce))) with
+        Fits =
+            fun n lanes ->
+                n.DType <= ElementType.Float64
+                && lanesOf n = lanes
+                && n.Shape.Size > 0L
+                && Moves.firstAxis n > 0
+                && Moves.firstAxis n + Moves.axisCount n = n.A.Shape.Rank
+    }
+
+let private elementwise =
+    { follows (fun site n ->
+          let at k =
+              if k < n.Arity then site.Block k else null
+
+          Node.Make(n.Primitive, n.Attribute, n.Attributes, at 0, at 1, at 2)) with
+        Fits = fun n _ -> n.Shape.Size > 0L && n.Shape.Rank > 0
+    }
+
+let private byName =
+    dict
+        [
+            "conv2d", convolution (fun n -> Windows.describe (Windows.window n) n.A.Shape n.B.Shape n.Shape) LaneConvolution.Forward
+            "conv2dInput", convolution (fun n -> Windows.describe (Windows.window n) n.Shape n.B.Shape n.A.Shape) LaneConvolution.BackwardInput
+            "conv2dWeight", weightGradient
+            "maxPositions", pooling LanePooling.MaxPositions false
+            "takeAt", take
+            "putAt", put
+            "avgPool2d", pooling LanePooling.Average false
+            "avgPool2dInput", pooling LanePooling.AverageBackward true
+            "reshape", reshape
+            "broadcastTo", broadcast
+            "sum", sum
+        ]
+
+let private ruleOf (n: Node) =
+    match byName.TryGetValue n.Primitive.Name with
+    | true, rule when n.Arity > 0 -> ValueSome rule
+    | _ when n.Primitive.Family = Family.Elementwise && n.Arity <= 3 -> ValueSome elementwise
+    | _ -> ValueNone
+
+// ---- which nodes ------------------------------------------------------------------------------------------------------
+
+/// Where a node is computed. Nodes of one `Level`, batch and number of lanes are one group: what leads from a group to another through nodes outside raises the level.
+[<Struct>]
+type private Seat =
+    {
+        Level: int
+        Batch: int
+        /// 0 for nodes outside of groups.
+        Lanes: int
+        /// Computed in a group from blocks, but itself no tensor of blocks.
+        Closes: bool
+    }
+
+let private isBlocks (s: Seat) = s.Lanes > 0 && not s.Closes
+
+/// Whether a node in one seat takes what another seat holds block by block.
+let private passes (from: Seat) (into: Seat) (rule: Rule) k =
+    isBlocks from
+    && from.Lanes = into.Lanes
+    && from.Batch = into.Batch
+    && rule.Shared &&& (1 <<< k) = 0
+
+let private seatOf (work: Order) (seats: Seat[]) i =
+    let n = work.Nodes[i]
+    let inputs = Array.init n.Arity (fun k -> seats[work.Operands[work.Starts[i] + k]])
+    let rule = ruleOf n
+
+    let plain =
+        {
+            Level = 0
+            Batch = 0
+            Lanes = 0
+            Closes = false
+        }
+
+    // The tensor of blocks that the node goes on with, or the blocks that it starts.
+    let seat =
+        match rule with
+        | ValueSome r when r.Starts && r.Fits n (lanesOf n) ->
+            { plain with
+                Batch = batchOf n
+                Lanes = lanesOf n
+                Closes = n.Primitive.Name = "conv2dWeight"
+            }
+        | ValueSome r when not r.Starts ->
+            match inputs |> Array.tryFind isBlocks with
+            | Some s when r.Fits n s.Lanes ->
+                { plain with
+                    Batch = s.Batch
+                    Lanes = s.Lanes
+                }
+            | _ -> plain
+        | _ -> plain
+
+    let level k (from: Seat) =
+        if from.Lanes = 0 then
+            from.Level
+        elif seat.Lanes > 0 && passes from seat rule.Value k then
+            from.Level
+        else
+            from.Level + 1
+
+    { seat with
+        Level = Seq.append [ 0 ] (inputs |> Seq.mapi level) |> Seq.max
+    }
+
+// ---- groups -----------------------------------------------------------------------------------------------------------
+
+/// The shape of a block of a tensor [batch, ...].
+let private blockOf lanes (shape: Shape) =
+    Shape(Array.append (Array.tail shape.Raw) [| lanes |])
+
+/// A range of a group's memory as a tensor.
+let private part (group: Node) (offset: int64) (shape: Shape) (dtype: ElementType) =
+    let start = offset / int64 (dtype.Size())
+
+    let p =
+        { define "part" Family.Move 1 with
+            Shape = ShapeRule(fun _ -> shape)
+            Type = TypeRule(fun _ -> dtype)
+            View = ViewRule(fun _ layout -> Layout(shape, Shapes.strides shape, layout.Offset * 8L / int64 (dtype.Size()) + start))
+        }
+
+    Node.Make(p, 0L, null, group, null, null)
+
+// A new node stands for the same position as the one that it was made for.
+let private standsFor (origin: Dictionary<Node, int>) (n: Node) (made: Node) =
+    match origin.TryGetValue n with
+    | true, position -> origin[made] <- position
+    | _ -> ()
+
+/// A group in the making: the nodes for one block, and what goes in and out. `finished` gives a node of the outer graph as it will be.
+[<Sealed>]
+type private Builder(seat: Seat, finished: Node -> Node, origin: Dictionary<Node, int>) =
+    let lanes = seat.Lanes
+    let blocks = Dictionary<Node, Node>(HashIdentity.Reference)
+    let inputs = List<Node>()
+    let sources = List<LaneSource>()
+    let leaves = List<Node>()
+    let known = Dictionary<struct (Node * LaneInput), Node>()
+
+    let source (outer: Node) kind (shape: Shape) dtype elements =
+        match known.TryGetValue(struct (outer, kind)) with
+        | true, leaf -> leaf
+        | _ ->
+            let leaf =
+                Node.MakeLeaf(Leaves.placeholderPrimitive, int64 leaves.Count, null, shape, dtype, null, false)
+
+            sources.Add
+                {
+                    Kind = kind
+                    Slot = inputs.Count
+                    Size = dtype.Size()
+                    Elements = elements
+                }
+
+            if not (isNull outer) then
+                inputs.Add outer
+
+            leaves.Add leaf
+            known[struct (outer, kind)] <- leaf
+            leaf
+
+    let perImage (outer: Node) kind (shape: Shape) =
+        source outer kind (blockOf lanes shape) outer.DType (shape.Size / int64 shape[0])
+
+    let shared (outer: Node) =
+        if Object.ReferenceEquals(outer.Primitive, Leaves.constantPrimitive) then
+            Leaves.constant outer.DType (Leaves.number outer)
+        else
+            source outer LaneInput.Shared outer.Shape outer.DType 0L
+
+    // What is repeated for every image is repeated for every block.
+    let repeated (x: Node) =
+        let a = x.A
+
+        let dims =
+            if a.Shape.Rank = x.Shape.Rank then
+                Array.tail a.Shape.Raw
+            else
+                a.Shape.Raw
+
+        let leaf = shared (finished a)
+        let shape = blockOf lanes x.Shape
+
+        if a.Shape.Rank = 0 then
+            Moves.broadcastTo shape leaf
+        else
+            Moves.reshape (Array.append dims [| 1 |]) leaf |> Moves.broadcastTo shape
+
+    // A tensor of the outer graph that has no blocks yet.
+    let rec packed (x: Node) =
+        if
+            x.Primitive.Name = "broadcastTo"
+            && (x.A.Shape.Rank < x.Shape.Rank || x.A.Shape[0] <> x.Shape[0])
+        then
+            repeated x
+        elif x.Primitive.Name = "broadcastTo" then
+            packed x.A |> Moves.broadcastTo (blockOf lanes x.Shape)
+        else
+            perImage (finished x) LaneInput.Packed x.Shape
+
+    /// The block of a node that the group computes.
+    member _.Item
+        with get n = blocks[n]
+        and set n (block: Node) = blocks[n] <- block
+
+    member _.Holds n = blocks.ContainsKey n
+
+    /// The block of a tensor outside of the group; `kept` if another group keeps it in blocks.
+    member _.Take(x: Node, kept: Node) =
+        if isNull kept then
+            packed x
+        else
+            source kept LaneInput.Kept (blockOf lanes x.Shape) x.DType (x.Shape.Size / int64 x.Shape[0])
+
+    member _.Images() =
+        source null LaneInput.Images Shape.Scalar ElementType.Int32 0L
+
+    member _.Weights (n: Node) (kernel: LaneConvolution) =
+        let weights = finished n.B
+        let size = kernel.WeightBytes / int64 (n.DType.Size())
+
+        let laid =
+            operation "convWeights" (Shape [| int size |]) n.DType [ weights ] (fun o -> kernel.PackWeights(o.Output, o.Inputs[0]))
+
+        standsFor origin n laid
+        source laid LaneInput.Shared laid.Shape laid.DType 0L
+
+    /// The group's node and, for each result, its parts: kept in blocks, and plain; null where it is not wanted.
+    member _.Close(lay: Order -> Node[] -> Plan, results: struct (Node * bool * bool)[]) : struct (Node * Node)[] =
+        let mutable size = 0L
+
+        let reserve (bytes: int64) =
+            let at = size
+            size <- (size + bytes + 63L) &&& ~~~63L
+            at
+
+        let count = (seat.Batch + lanes - 1) / lanes
+
+        let groups =
+            (count + LaneWeightGradient.GroupBlocks - 1) / LaneWeightGradient.GroupBlocks
+
+        // Looked at under another shape, a block is the same memory.
+        let rec bare (block: Node) =
+            if block.Primitive.Name = "reshape" && block.A.Arity > 0 then
+                bare block.A
+            else
+                block
+
+        let roots = results |> Array.map (fun (struct (n, _, _)) -> bare blocks[n])
+        let order = Walk.order Walk.everything (leaves.ToArray())
+        let plan = lay order roots
+
+        let result number =
+            let all =
+                [
+                    for i in 0 .. results.Length - 1 do
+                        if plan.Results[i] = number then
+                            results[i]
+                ]
+
+            let struct (n, _, _) = all.Head
+            let bytes = n.DType.Size() |> int64
+            let closes = n.Primitive.Name = "conv2dWeight"
+
+            let elements =
+                if closes then
+                    n.Shape.Size
+                else
+                    n.Shape.Size / int64 n.Shape[0]
+
+            let kept = all |> List.exists (fun (struct (_, kept, _)) -> kept)
+            let plain = all |> List.exists (fun (struct (_, _, plain)) -> plain)
+
+            {
+                Size = n.DType.Size()
+                Elements = elements
+                Kept =
+                    if kept then
+                        reserve (int64 (count * lanes) * elements * bytes)
+                    else
+                        -1L
+                Plain = if plain then reserve (n.Shape.Size * bytes) else -1L
+                Gradient =
+                    if closes then
+                        LaneWeightGradient.Create(n.DType, Windows.describe (Windows.window n) n.A.Shape n.Shape n.B.Shape)
+                    else
+                        null
+                Partials =
+                    if closes then
+                        reserve (int64 groups * elements * bytes)
+                    else
+                        -1L
+            }
+
+        let kinds = Array.init plan.Outputs.Length result
+        let steps = plan.Steps |> Seq.map (fun s -> s.Name) |> String.concat " "
+        let group = LaneGroup(plan, seat.Batch, lanes, sources.ToArray(), kinds)
+
+        let node =
+            operation $"{lanes} lanes ({steps})" (Shape [| int (size / 8L) |]) ElementType.Float64 (List.ofSeq inputs) (fun o ->
+                LaneRun.Invoke(group, o))
+
+        let parts i =
+            let struct (n, kept, plain) = results[i]
+            let at = kinds[plan.Results[i]]
+            let keptShape = Shape [| count * lanes * int at.Elements |]
+
+            struct ((if kept then part node at.Kept keptShape n.DType else null), (if plain then part node at.Plain n.Shape n.DType else null))
+
+        let struct (first, _, _) = results[0]
+        standsFor origin first node
+        Array.init results.Length parts
+
+// ---- the pass ---------------------------------------------------------------------------------------------------------
+
+/// Which of a group's results are wanted, and how: kept in blocks for other groups, or as a plain tensor.
+let private wants (work: Order) (seats: Seat[]) =
+    let kept = Array.zeroCreate<bool> work.Count
+    let plain = Array.zeroCreate<bool> work.Count
+
+    for i in 0 .. work.Count - 1 do
+        let n, seat = work.Nodes[i], seats[i]
+
+        for k in 0 .. n.Arity - 1 do
+            let p = work.Operands[work.Starts[i] + k]
+
+            if seats[p].Lanes > 0 then
+                if seat.Lanes > 0 && passes seats[p] seat (ruleOf n).Value k then
+                    kept[p] <- kept[p] || seats[p].Level <> seat.Level
+                else
+                    plain[p] <- true
+
+    for root in work.Roots do
+        plain[root] <- plain[root] || seats[root].Lanes > 0
+
+    struct (kept, plain)
+
+/// The roots of a graph in which groups of blocks stand for the nodes that could be grouped. `lay` makes the plan for a block; `origin` learns which position
+/// new nodes stand for.
+let apply (lay: Order -> Node[] -> Plan) (origin: Dictionary<Node, int>) (roots: Node[]) : Node[] =
+    let work = Walk.order Walk.everything roots
+    let seats = Array.zeroCreate<Seat> work.Count
+
+    for i in 0 .. work.Count - 1 do
+        seats[i] <- seatOf work seats i
+
+    if seats |> Array.forall (fun s -> s.Lanes = 0) then
+        roots
+    else
+        let struct (kept, plain) = wants work seats
+        let outer = Array.zeroCreate<Node> work.Count
+        let blocks = Array.zeroCreate<Node> work.Count
+        let position = Dictionary<Node, int>(HashIdentity.Reference)
+
+        for i in 0 .. work.Count - 1 do
+            position[work.Nodes[i]] <- i
+
+        let remake i =
+            let n = work.Nodes[i]
+
+            let inputs = Array.init n.Arity (fun k -> outer[work.Operands[work.Starts[i] + k]])
+
+            if
+                inputs
+                |> Seq.indexed
+                |> Seq.forall (fun (k, x) -> Object.ReferenceEquals(x, n.Input k))
+            then
+                outer[i] <- n
+            else
+                outer[i] <- Node.Remake(n, inputs)
+                standsFor origin n outer[i]
+
+        let build (seat: Seat) (members: int[]) =
+            let builder = Builder(seat, (fun n -> outer[position[n]]), origin)
+
+            for i in members do
+                let n = work.Nodes[i]
+                let rule = (ruleOf n).Value
+
+                let take k =
+                    let x = n.Input k
+
+                    if builder.Holds x then
+                        builder[x]
+                    else
+                        let p = work.Operands[work.Starts[i] + k]
+                        builder.Take(x, (if passes seats[p] seat rule k then blocks[p] else null))
+
+                let site =
+                    {
+                        Block = take
+                        Images = builder.Images
+                        Weights = fun _ kernel -> builder.Weights n kernel
+                        Shape =
+                            if seats[i].Closes then
+                                Shape [| int n.Shape.Size; seat.Lanes |]
+                            else
+                                blockOf seat.Lanes n.Shape
+                    }
+
+                builder[n] <- rule.Build site n
+
+            let wanted = members |> Array.filter (fun i -> kept[i] || plain[i])
+
+            let parts =
+                builder.Close(lay, wanted |> Array.map (fun i -> struct (work.Nodes[i], kept[i], plain[i])))
+
+            for i in 0 .. wanted.Length - 1 do
+                let struct (inBlocks, asTensor) = parts[i]
+                blocks[wanted[i]] <- inBlocks
+                outer[wanted[i]] <- asTensor
+
+        let levels = seats |> Seq.map (fun s -> s.Level) |> Seq.max
+
+        for level in 0..levels do
+            let here =
+                [| 0 .. work.Count - 1 |] |> Array.filter (fun i -> seats[i].Level = level)
+
+            for i in here do
+                if seats[i].Lanes = 0 then
+                    remake i
+
+            for (batch, lanes), members in
+                here
+                |> Array.filter (fun i -> seats[i].Lanes > 0)
+                |> Array.groupBy (fun i -> seats[i].Batch, seats[i].Lanes) do
+                build
+                    { seats[members[0]] with
+                        Batch = batch
+                        Lanes = lanes
+                    }
+                    members
+
+        roots |> Array.map (fun r -> outer[position[r]])

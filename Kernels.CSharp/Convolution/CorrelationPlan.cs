@@ -1,0 +1,281 @@
+namespace Hybrid.Kernels;
+
+/// <summary>
+/// A convolution, or its transpose by the images, as a frame, sweeps and tiles: what depends on the sizes alone, and how weights are laid
+/// out for it. The caller gives the memory.
+/// </summary>
+internal static unsafe class CorrelationPlan<S, V, T>
+    where S : ISimd<V, T>
+    where V : unmanaged
+    where T : unmanaged
+{
+    private const int Lane = LaneLayout<T>.Bytes;
+
+    /// <summary>Bytes that <see cref="Describe"/> writes.</summary>
+    public static long Bytes(ConvolutionShape s, bool transposed)
+    {
+        int sweeps = Sweeps(s, transposed);
+        return Whole((long)sweeps * sizeof(Correlation)) + (Taps(s, transposed) * sizeof(long)) + (64L * sweeps);
+    }
+
+    /// <summary>Bytes that <see cref="Weights"/> writes.</summary>
+    public static long WeightBytes(ConvolutionShape s, bool transposed) =>
+        (Taps(s, transposed) * (transposed ? s.Channels : s.Filters) * sizeof(T)) + (64L * Sweeps(s, transposed));
+
+    /// <summary>Multiply-adds of an image.</summary>
+    public static long MultiplyAdds(ConvolutionShape s, bool transposed) =>
+        transposed ? (long)s.OutHeight * s.OutWidth * Taps(s, true) * s.Channels : (long)s.Filters * s.OutHeight * s.OutWidth * Taps(s, false);
+
+    /// <summary>The job, but for source, weights and result.</summary>
+    public static CorrelationJob Describe(ConvolutionShape s, bool transposed, nint memory)
+    {
+        int sweeps = Sweeps(s, transposed);
+        Frame frame = transposed ? Gradients(s) : Images(s, 0);
+        CorrelationJob job = new()
+        {
+            Frame = frame,
+            Sweeps = (Correlation*)memory,
+            SweepCount = sweeps,
+            ResultSize = transposed ? (long)s.Channels * s.Height * s.Width : (long)s.Filters * s.OutHeight * s.OutWidth,
+            Blocks = LaneLayout<T>.Blocks(s.Batch),
+        };
+        nint offsets = memory + (nint)Whole((long)sweeps * sizeof(Correlation));
+        long weights = 0;
+        for (int i = 0; i < sweeps; i++)
+        {
+            Correlation* sweep = job.Sweeps + i;
+            if (transposed)
+            {
+                InputSweep(s, frame, sweep, i / s.StrideWidth, i % s.StrideWidth, (long*)offsets);
+            }
+            else
+            {
+                ForwardSweep(s, frame, sweep, (long*)offsets);
+            }
+
+            sweep->Weights = weights;
+            offsets += (nint)Whole((long)sweep->Taps * sizeof(long));
+            weights += Whole((long)sweep->Taps * sweep->Outputs * sizeof(T));
+        }
+
+        return job;
+    }
+
+    /// <summary>Lays out weights [filters, channels, kernel height, kernel width] for the sweeps of a job.</summary>
+    public static void Weights(ConvolutionShape s, bool transposed, in CorrelationJob job, T* w, nint packed)
+    {
+        for (int i = 0; i < job.SweepCount; i++)
+        {
+            Tiles tiles = new(job.Sweeps + i, packed);
+            if (transposed)
+            {
+                InputWeights(s, tiles, i / s.StrideWidth, i % s.StrideWidth, w);
+            }
+            else
+            {
+                ForwardWeights(s, tiles, w);
+            }
+        }
+    }
+
+    /// <summary>What the window reaches of the images.</summary>
+    public static Frame Images(ConvolutionShape s, nint x)
+    {
+        Frame frame = Frame.Plain(x, s.Batch, s.Channels, s.Height, s.Width);
+        frame.Top = -s.PadTop;
+        frame.Left = -s.PadLeft;
+        frame.Rows = ((s.OutHeight - 1) * s.StrideHeight) + ((s.KernelHeight - 1) * s.DilationHeight) + 1;
+        frame.Columns = ((s.OutWidth - 1) * s.StrideWidth) + ((s.KernelWidth - 1) * s.DilationWidth) + 1;
+        return frame;
+    }
+
+    /// <summary>Where the window's elements stand in a frame of images, by channel, row and column.</summary>
+    public static void ImageOffsets(ConvolutionShape s, Frame frame, long* offsets)
+    {
+        for (int channel = 0; channel < s.Channels; channel++)
+        {
+            for (int row = 0; row < s.KernelHeight; row++)
+            {
+                for (int column = 0; column < s.KernelWidth; column++)
+                {
+                    long at = ((long)channel * frame.Rows) + ((long)row * s.DilationHeight);
+                    *offsets++ = ((at * frame.Columns) + ((long)column * s.DilationWidth)) * Lane;
+                }
+            }
+        }
+    }
+
+    // Elements of the image that meet the window's elements in the same way, by their places modulo the stride, are one sweep.
+    private static int Sweeps(ConvolutionShape s, bool transposed) => transposed ? s.StrideHeight * s.StrideWidth : 1;
+
+    private static long Taps(ConvolutionShape s, bool transposed) => (long)(transposed ? s.Filters : s.Channels) * s.KernelHeight * s.KernelWidth;
+
+    private static long Whole(long bytes) => (bytes + 63) & -64;
+
+    private static Frame Gradients(ConvolutionShape s)
+    {
+        int reachTop = (s.KernelHeight - 1) * s.DilationHeight / s.StrideHeight;
+        int reachLeft = (s.KernelWidth - 1) * s.DilationWidth / s.StrideWidth;
+        Frame frame = Frame.Plain(0, s.Batch, s.Filters, s.OutHeight, s.OutWidth);
+        frame.Top = (s.PadTop / s.StrideHeight) - reachTop;
+        frame.Left = (s.PadLeft / s.StrideWidth) - reachLeft;
+        frame.Rows = ((s.Height - 1 + s.PadTop) / s.StrideHeight) - frame.Top + 1;
+        frame.Columns = ((s.Width - 1 + s.PadLeft) / s.StrideWidth) - frame.Left + 1;
+        return frame;
+    }
+
+    private static void ForwardSweep(ConvolutionShape s, Frame frame, Correlation* sweep, long* offsets)
+    {
+        *sweep = new Correlation
+        {
+            SourceRowStep = (long)s.StrideHeight * frame.Columns * Lane,
+            SourceStep = (long)s.StrideWidth * Lane,
+            TargetRowStep = (long)s.OutWidth * Lane,
+            TargetStep = Lane,
+            TargetPlaneStep = (long)s.OutHeight * s.OutWidth * Lane,
+            Rows = s.OutHeight,
+            Columns = s.OutWidth,
+            Outputs = s.Filters,
+            Taps = (int)Taps(s, false),
+            Planes = 1,
+            WindowRows = new Reach { Taps = 1 },
+            WindowColumns = new Reach { Taps = (int)Taps(s, false) },
+            Offsets = (nint)offsets,
+        };
+        ImageOffsets(s, frame, offsets);
+    }
+
+    private static void ForwardWeights(ConvolutionShape s, Tiles tiles, T* w)
+    {
+        long taps = Taps(s, false);
+        for (int filter = 0; filter < s.Filters; filter++)
+        {
+            T* from = w + (filter * taps);
+            T* to = tiles.Weights(filter, out int step);
+            for (int tap = 0; tap < taps; tap++)
+            {
+                to[(long)tap * step] = from[tap];
+            }
+        }
+    }
+
+    /// <summary>The elements of the image whose row and column, counted from the padding's edge, leave these remainders by the stride.</summary>
+    private static void InputSweep(ConvolutionShape s, Frame frame, Correlation* sweep, int rowRest, int columnRest, long* offsets)
+    {
+        int row = First(rowRest - s.PadTop, s.StrideHeight);
+        int column = First(columnRest - s.PadLeft, s.StrideWidth);
+        long sourceRow = ((row + s.PadTop) / s.StrideHeight) - frame.Top;
+        long sourceColumn = ((column + s.PadLeft) / s.StrideWidth) - frame.Left;
+        *sweep = new Correlation
+        {
+            Source = ((sourceRow * frame.Columns) + sourceColumn) * Lane,
+            SourceRowStep = (long)frame.Columns * Lane,
+            SourceStep = Lane,
+            Target = (((long)row * s.Width) + column) * Lane,
+            TargetRowStep = (long)s.StrideHeight * s.Width * Lane,
+            TargetStep = (long)s.StrideWidth * Lane,
+            TargetPlaneStep = (long)s.Height * s.Width * Lane,
+            Rows = Math.Max(0, (s.Height - row + s.StrideHeight - 1) / s.StrideHeight),
+            Columns = Math.Max(0, (s.Width - column + s.StrideWidth - 1) / s.StrideWidth),
+            Outputs = s.Channels,
+            Planes = s.Filters,
+            WindowRows = Met(s.KernelHeight, s.DilationHeight, s.StrideHeight, rowRest, (int)sourceRow + frame.Top, s.OutHeight),
+            WindowColumns = Met(s.KernelWidth, s.DilationWidth, s.StrideWidth, columnRest, (int)sourceColumn + frame.Left, s.OutWidth),
+            Offsets = (nint)offsets,
+        };
+        for (int filter = 0; filter < s.Filters; filter++)
+        {
+            for (int i = 0; i < s.KernelHeight; i++)
+            {
+                for (int j = 0; j < s.KernelWidth; j++)
+                {
+                    if (Meets(s, i, j, rowRest, columnRest))
+                    {
+                        long at = ((long)filter * frame.Rows) - (i * s.DilationHeight / s.StrideHeight);
+                        offsets[sweep->Taps++] = ((at * frame.Columns) - (j * s.DilationWidth / s.StrideWidth)) * Lane;
+                    }
+                }
+            }
+        }
+    }
+
+    private static void InputWeights(ConvolutionShape s, Tiles tiles, int rowRest, int columnRest, T* w)
+    {
+        int window = s.KernelHeight * s.KernelWidth;
+        for (int channel = 0; channel < s.Channels; channel++)
+        {
+            T* to = tiles.Weights(channel, out int step);
+            for (int filter = 0; filter < s.Filters; filter++)
+            {
+                T* from = w + ((((long)filter * s.Channels) + channel) * window);
+                for (int at = 0; at < window; at++)
+                {
+                    if (Meets(s, at / s.KernelWidth, at % s.KernelWidth, rowRest, columnRest))
+                    {
+                        *to = from[at];
+                        to += step;
+                    }
+                }
+            }
+        }
+    }
+
+    /// <summary>
+    /// The elements of the window along one axis that leave a remainder by the stride; the first place of the sweep stands at a row (or column) of the
+    /// gradient for an element that is not moved.
+    /// </summary>
+    private static Reach Met(int kernel, int dilation, int stride, int rest, int place, int length)
+    {
+        Reach reach = new() { Length = length, TapStep = 1 };
+        int first = 0;
+        for (int i = 0; i < kernel; i++)
+        {
+            if (i * dilation % stride != rest)
+            {
+                continue;
+            }
+
+            int moved = i * dilation / stride;
+            if (reach.Taps == 0)
+            {
+                first = moved;
+            }
+            else if (reach.Taps == 1)
+            {
+                reach.TapStep = moved - first;
+            }
+
+            reach.Taps++;
+        }
+
+        reach.Origin = place - first;
+        return reach;
+    }
+
+    /// <summary>Whether an element of the window meets the elements of the image that leave these remainders.</summary>
+    private static bool Meets(ConvolutionShape s, int i, int j, int rowRest, int columnRest) =>
+        i * s.DilationHeight % s.StrideHeight == rowRest && j * s.DilationWidth % s.StrideWidth == columnRest;
+
+    /// <summary>The first number from 0 on that leaves the same remainder.</summary>
+    private static int First(int rest, int stride) => ((rest % stride) + stride) % stride;
+
+    /// <summary>Where each output's weights go: its tile has them tap by tap, side by side.</summary>
+    private readonly struct Tiles(Correlation* sweep, nint packed)
+    {
+        private readonly int count = CorrelationBlocks<S, V, T>.TilesOf(sweep->Outputs);
+
+        public T* Weights(int output, out int step)
+        {
+            // Where tiles are even the guess is right at once; otherwise it may be one too low.
+            int tile = (int)((long)output * count / sweep->Outputs);
+            while (CorrelationBlocks<S, V, T>.TileStart(sweep->Outputs, tile + 1, count) <= output)
+            {
+                tile++;
+            }
+
+            int first = CorrelationBlocks<S, V, T>.TileStart(sweep->Outputs, tile, count);
+            step = CorrelationBlocks<S, V, T>.TileStart(sweep->Outputs, tile + 1, count) - first;
+            return (T*)(packed + (nint)sweep->Weights) + ((long)first * sweep->Taps) + (output - first);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+/// Images laid side by side in lanes, for a group of operations at a time: the layout changes no bit, whatever the network, the batch and
+/// the number of threads.
+module Hybrid.Core.Tests.LanesTests
+
+open System
+open Xunit
+open Hybrid.Core
+open Hybrid.Kernels
+
+let private numbers seed (shape: int list) dtype =
+    let random = Random seed
+    let count = List.fold (*) 1 shape
+
+    Tensor.From(Array.init count (fun _ -> random.NextDouble() * 2.0 - 1.0), Array.ofList shape).To(dtype).Eval()
+
+/// Parameters by shape, and what is computed from the images and them; shapes of images without the batch.
+let private networks: (string * int list * int list list * (Tensor -> Tensor[] -> Tensor)) list =
+    [
+        "two convolutions, relu and maximum pooling",
+        [ 2; 12; 11 ],
+        [ [ 3; 2; 3; 3 ]; [ 3; 1; 1 ]; [ 5; 3; 2; 2 ]; [ 5; 1; 1 ]; [ 10; 4 ] ],
+        (fun x p ->
+            let y = (x.Conv2d(p[0]) + p[1]).Relu().MaxPool2d 2
+            let z = (y.Conv2d(p[2]) + p[3]).Relu().MaxPool2d(2)
+            z.Reshape(x.Shape[0], 10).MatMul(p[4]).Square())
+        "one dimension, without pooling in between",
+        [ 2; 20 ],
+        [ [ 4; 2; 3 ]; [ 4; 1 ]; [ 36; 3 ] ],
+        (fun x p ->
+            let y = (x.Conv1d(p[0]) + p[1]).MaxPool1d 2
+            y.Reshape(x.Shape[0], 36).MatMul(p[2]).Tanh())
+        "strides, padding, dilation, overlapping windows",
+        [ 3; 9; 10 ],
+        [ [ 4; 3; 3; 2 ]; [ 6; 4; 2; 2 ] ],
+        (fun x p ->
+            let y = x.Conv2d(p[0], struct (2, 1), struct (1, 2), struct (1, 2)).Tanh()
+            y.MaxPool2d(3, 1, 1).Conv2d(p[1], 1, 1).Sigmoid())
+        "mean pooling, a residual, a loss of the same shape",
+        [ 2; 8; 8 ],
+        [ [ 2; 2; 3; 3 ]; [ 2; 2; 1; 1 ] ],
+        (fun x p ->
+            let y = x.Conv2d(p[0], 1, 1) + x
+            let z = y.AvgPool2d 2
+            (z.Conv2d(p[1]) - x.AvgPool2d 2).Square())
+        "normalised over the batch, then over each image",
+        [ 2; 7; 7 ],
+        [ [ 3; 2; 2; 2 ]; [ 3; 1; 1 ]; [ 2; 3; 2; 2 ] ],
+        (fun x p ->
+            let y = x.Conv2d p[0]
+            let mean = y.Mean([| 0; 2; 3 |], true)
+            let variance = (y - mean).Square().Mean([| 0; 2; 3 |], true)
+            let normal = (y - mean) / (variance + 1e-3).Sqrt() * p[1]
+            let each = normal - normal.Mean([| 2; 3 |], true)
+            each.Relu().Conv2d p[2])
+        "lanes without an image that hold infinities",
+        [ 1; 6; 6 ],
+        [ [ 2; 1; 3; 3 ]; [ 3; 2; 2; 2 ] ],
+        (fun x p ->
+            let y = x.Conv2d(p[0]).Square().Log() // log 0 where there is no image
+            (1.0 / y.Conv2d(p[1])).Sum([| 2; 3 |]))
+    ]
+
+// Loss, parameters' gradients and the images' gradient as bits.
+let private step (options: EngineOptions) batch dtype number =
+    let _, image, shapes, compute = networks[number]
+    let engine = Engine options
+    use _ = engine.Use()
+    let x = Cell("x", numbers 1 (batch :: image) dtype)
+
+    let parameters =
+        shapes
+        |> List.mapi (fun i shape -> Cell($"p{i}", numbers (i + 2) shape dtype))
+        |> Array.ofList
+
+    let y = compute x.Value (parameters |> Array.map (fun p -> p.Value))
+    let loss = (y * numbers 99 (List.ofArray (y.Shape.ToArray())) dtype).Sum()
+    loss.Backward()
+
+    let results =
+        Array.append [| loss; x.Grad |] (parameters |> Array.map (fun p -> p.Grad))
+
+    Tensor.Eval results
+
+    results
+    |> Array.collect (fun t -> t.ToDoubles())
+    |> Array.map BitConverter.DoubleToInt64Bits,
+    engine.Explain()
+
+let cases: TheoryData<int, int> =
+    let data = TheoryData<int, int>()
+
+    for number in 0 .. networks.Length - 1 do
+        for batch in [ 1; 7; 8; 16; 21; 32; 33; 70 ] do
+            data.Add(number, batch)
+
+    data
+
+[<Theory; MemberData(nameof cases)>]
+let ``R10 blocks of images give the same bits as single tensors, with any number of threads`` (number: int) (batch: int) =
+    for dtype in [ ElementType.Float32; ElementType.Float64 ] do
+        let expected, _ =
+            step (EngineOptions(Threads = 1, Rewrites = false)) batch dtype number
+
+        let lanes = LaneBlock.Lanes dtype
+
+        for threads in [ 1; 3 ] do
+            let actual, explained = step (EngineOptions(Threads = threads)) batch dtype number
+            Assert.Equal<int64[]>(expected, actual)
+            Assert.Equal(2 * batch >= lanes, explained.Contains $"{lanes} lanes (")
+
+[<Fact>]
+let ``a network is two groups, there and back, and the trap for NaN keeps tensors as they are`` () =
+    let groups (explained: string) =
+        explained.Split '\n'
+        |> Array.filter (fun line -> line.Contains " 16 lanes (")
+        |> Array.length
+
+    let _, explained = step (EngineOptions(Threads = 1)) 32 ElementType.Float32 0
+    Assert.Equal(2, groups explained)
+
+    let _, trapped =
+        step (EngineOptions(Threads = 1, TrapNonFinite = true)) 32 ElementType.Float32 0
+
+    Assert.Equal(0, groups trapped)
