@@ -168,10 +168,11 @@ internal static class Digest
         PoolingShape halves = new(3, 8, 6, 4, 3, 2, 2, 2, 2, 0, 0, 1, 1);
         yield return Job<T>("sum in lanes", 3 * lanes, y => LaneBlock.Sum(type, y, planes.Pointer, 3, 600));
         yield return Job<T>("maximum in lanes", 36 * lanes, y => LanePooling.Max(type, halves, y, planes.Pointer));
+        Block<int> places = Places(lanes);
         yield return Job<T>(
             "maximum's transpose in lanes",
             144 * lanes,
-            y => LanePooling.MaxBackward(type, halves, y, planes.Pointer, Places(lanes).Pointer)
+            y => LanePooling.MaxBackward(type, halves, y, planes.Pointer, places.Pointer)
         );
         yield return Job<int>($"positions {type}", 450 * 20, y => Pooling.MaxPositions(type, p, y, planes.Pointer, pool));
         yield return Job<T>("average", 450 * 20, y => Pooling.Average(type, p, y, planes.Pointer, pool));
