@@ -365,9 +365,12 @@ module internal Planner =
                 layouts[i] <- n.Primitive.View.Invoke(n, inputLayouts[0])
                 blocks[i] <- inputBlocks[0]
 
-        // See Plan.Overwrites.
+        // See Plan.Overwrites. A leaf that a step also reads with other strides is no candidate: it would be read where it was written.
         let overwrites () =
             let lastFailing = steps.FindLastIndex(fun (struct (step, _, _)) -> step.MayFail)
+
+            let once (block: Block) (inputs: Block[]) =
+                (inputs |> Array.filter (fun b -> Object.ReferenceEquals(b, block))).Length = 1
 
             [|
                 for number in lastFailing + 1 .. steps.Count - 1 do
@@ -375,7 +378,12 @@ module internal Planner =
 
                     for k in 0 .. outputs.Length - 1 do
                         for j in 0 .. inputs.Length - 1 do
-                            if not (isNull step.Program) && step.Offsets[j] = 0n && inputs[j].Last = number then
+                            if
+                                not (isNull step.Program)
+                                && step.Offsets[j] = 0n
+                                && inputs[j].Last = number
+                                && once inputs[j] inputs
+                            then
                                 match places[outputs[k].Slot], places[inputs[j].Slot] with
                                 | Result result, Leaf leaf when step.Program.MayOverwrite(k, j) -> struct (result, leaf)
                                 | _ -> ()

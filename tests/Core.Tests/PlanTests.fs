@@ -104,6 +104,23 @@ let ``a cell whose old version is read after the new one is computed keeps it un
         Assert.Equal<int[]>(bits old, bits w.Value))
 
 [<Fact>]
+let ``a cell that is also read in another order is not overwritten`` () =
+    fresh (fun _ ->
+        let w = Cell("w", (numbers 10_000 1).Reshape(100, 100))
+        let expected = Cell("expected", w.Value)
+
+        let update =
+            CompiledFunction(fun _ ->
+                w.Set(w.Value * 0.9 + w.Value.Transpose() * 0.5)
+                [||])
+
+        for _ in 1..4 do
+            update.Invoke() |> ignore
+            expected.Set(expected.Value * 0.9 + expected.Value.Transpose() * 0.5)
+
+        Assert.Equal<int[]>(bits expected.Value, bits w.Value))
+
+[<Fact>]
 let ``a step that fails changes no cell, in place or not`` () =
     fresh (fun _ ->
         let w, table = Cell("w", numbers 8 1), numbers 8 2
