@@ -34,7 +34,8 @@ type EngineOptions() =
     /// Threads that one evaluation may use; the default is one for each processor. Never changes a bit of a result.
     member val Threads = Environment.ProcessorCount with get, set
 
-    /// Whether plans are simplified, equal work is shared and functions of elements run together; true. Never changes a bit of a result.
+    /// Whether plans are simplified, equal work is shared, functions of elements run together and convolutions in blocks of images; true.
+    /// Never changes a bit of a result.
     member val Rewrites = true with get, set
 
     /// Whether rules that may change bits (x + 0, x * 0) are used as well; false.

@@ -1,8 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.Arm;
-using System.Runtime.Intrinsics.X86;
 
 namespace Hybrid.Kernels;
 
@@ -16,8 +14,7 @@ internal static unsafe class LaneLayout<T>
     /// <summary>Bytes of a position.</summary>
     public const int Bytes = 64;
 
-    /// <summary>Elements of a 128-bit register, and so the side of the squares that are transposed in registers.</summary>
-    private static int Side => 16 / sizeof(T);
+    private static int Side => Transposition<T>.Side;
 
     /// <summary>Images of a block.</summary>
     public static int Lanes => Bytes / sizeof(T);
@@ -39,7 +36,7 @@ internal static unsafe class LaneLayout<T>
             long at = Math.Min(i, count - Side);
             for (int lane = 0; lane < whole; lane += Side)
             {
-                Square(source + (lane * step) + at, step, target + (at * Lanes) + lane, Lanes);
+                Transposition<T>.Square(source + (lane * step) + at, step, target + (at * Lanes) + lane, Lanes);
             }
         }
 
@@ -65,7 +62,7 @@ internal static unsafe class LaneLayout<T>
             {
                 for (long at = i; at < i + Lanes; at += Side)
                 {
-                    Square(source + (at * Lanes) + lane, Lanes, target + (lane * step) + at, step);
+                    Transposition<T>.Square(source + (at * Lanes) + lane, Lanes, target + (lane * step) + at, step);
                 }
             }
         }
@@ -75,7 +72,7 @@ internal static unsafe class LaneLayout<T>
             long at = Math.Min(i, count - Side);
             for (int lane = 0; lane < whole; lane += Side)
             {
-                Square(source + (at * Lanes) + lane, Lanes, target + (lane * step) + at, step);
+                Transposition<T>.Square(source + (at * Lanes) + lane, Lanes, target + (lane * step) + at, step);
             }
         }
 
@@ -130,55 +127,4 @@ internal static unsafe class LaneLayout<T>
 
     /// <summary>Zeros, of any number.</summary>
     public static void Clear(nint target, long bytes) => NativeMemory.Clear((void*)target, (nuint)bytes);
-
-    /// <summary>Transposes one square.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Square(T* source, long sourceStep, T* target, long targetStep)
-    {
-        if (sizeof(T) == 8)
-        {
-            Vector128<double> first = Vector128.Load((double*)source);
-            Vector128<double> second = Vector128.Load((double*)(source + sourceStep));
-            Vector128.Store(Low(first, second), (double*)target);
-            Vector128.Store(High(first, second), (double*)(target + targetStep));
-            return;
-        }
-
-        Vector128<float> a = Vector128.Load((float*)source);
-        Vector128<float> b = Vector128.Load((float*)(source + sourceStep));
-        Vector128<float> c = Vector128.Load((float*)(source + (2 * sourceStep)));
-        Vector128<float> d = Vector128.Load((float*)(source + (3 * sourceStep)));
-        Vector128<double> abLow = Low(a, b).AsDouble();
-        Vector128<double> abHigh = High(a, b).AsDouble();
-        Vector128<double> cdLow = Low(c, d).AsDouble();
-        Vector128<double> cdHigh = High(c, d).AsDouble();
-        Vector128.Store(Low(abLow, cdLow).AsSingle(), (float*)target);
-        Vector128.Store(High(abLow, cdLow).AsSingle(), (float*)(target + targetStep));
-        Vector128.Store(Low(abHigh, cdHigh).AsSingle(), (float*)(target + (2 * targetStep)));
-        Vector128.Store(High(abHigh, cdHigh).AsSingle(), (float*)(target + (3 * targetStep)));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Low(Vector128<float> a, Vector128<float> b) =>
-        Sse.IsSupported ? Sse.UnpackLow(a, b)
-        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a, b)
-        : Vector128.Create(a[0], b[0], a[1], b[1]);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> High(Vector128<float> a, Vector128<float> b) =>
-        Sse.IsSupported ? Sse.UnpackHigh(a, b)
-        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b)
-        : Vector128.Create(a[2], b[2], a[3], b[3]);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<double> Low(Vector128<double> a, Vector128<double> b) =>
-        Sse2.IsSupported ? Sse2.UnpackLow(a, b)
-        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a, b)
-        : Vector128.Create(a[0], b[0]);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<double> High(Vector128<double> a, Vector128<double> b) =>
-        Sse2.IsSupported ? Sse2.UnpackHigh(a, b)
-        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b)
-        : Vector128.Create(a[1], b[1]);
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 
 namespace Hybrid.Kernels;
@@ -21,7 +22,7 @@ internal static unsafe class Transposition<T>
     {
         if (!Avx.IsSupported)
         {
-            Plain(source, sourceStep, target, targetStep);
+            Small(source, sourceStep, target, targetStep);
         }
         else if (sizeof(T) == 4)
         {
@@ -33,16 +34,31 @@ internal static unsafe class Transposition<T>
         }
     }
 
+    /// <summary>In registers of 128 bits.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Plain(T* source, long sourceStep, T* target, long targetStep)
+    private static void Small(T* source, long sourceStep, T* target, long targetStep)
     {
-        for (int i = 0; i < Side; i++)
+        if (sizeof(T) == 8)
         {
-            for (int j = 0; j < Side; j++)
-            {
-                target[(i * targetStep) + j] = source[(j * sourceStep) + i];
-            }
+            Vector128<double> first = Vector128.Load((double*)source);
+            Vector128<double> second = Vector128.Load((double*)(source + sourceStep));
+            Vector128.Store(Low(first, second), (double*)target);
+            Vector128.Store(High(first, second), (double*)(target + targetStep));
+            return;
         }
+
+        Vector128<float> a = Vector128.Load((float*)source);
+        Vector128<float> b = Vector128.Load((float*)(source + sourceStep));
+        Vector128<float> c = Vector128.Load((float*)(source + (2 * sourceStep)));
+        Vector128<float> d = Vector128.Load((float*)(source + (3 * sourceStep)));
+        Vector128<double> abLow = Low(a, b).AsDouble();
+        Vector128<double> abHigh = High(a, b).AsDouble();
+        Vector128<double> cdLow = Low(c, d).AsDouble();
+        Vector128<double> cdHigh = High(c, d).AsDouble();
+        Vector128.Store(Low(abLow, cdLow).AsSingle(), (float*)target);
+        Vector128.Store(High(abLow, cdLow).AsSingle(), (float*)(target + targetStep));
+        Vector128.Store(Low(abHigh, cdHigh).AsSingle(), (float*)(target + (2 * targetStep)));
+        Vector128.Store(High(abHigh, cdHigh).AsSingle(), (float*)(target + (3 * targetStep)));
     }
 
     /// <summary>Halves of rows j and j + 4 meet as they are loaded, so that no value has to cross the halves of a register.</summary>
@@ -84,4 +100,28 @@ internal static unsafe class Transposition<T>
             target += 2 * targetStep;
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Low(Vector128<float> a, Vector128<float> b) =>
+        Sse.IsSupported ? Sse.UnpackLow(a, b)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a, b)
+        : Vector128.Create(a[0], b[0], a[1], b[1]);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> High(Vector128<float> a, Vector128<float> b) =>
+        Sse.IsSupported ? Sse.UnpackHigh(a, b)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b)
+        : Vector128.Create(a[2], b[2], a[3], b[3]);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<double> Low(Vector128<double> a, Vector128<double> b) =>
+        Sse2.IsSupported ? Sse2.UnpackLow(a, b)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a, b)
+        : Vector128.Create(a[0], b[0]);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<double> High(Vector128<double> a, Vector128<double> b) =>
+        Sse2.IsSupported ? Sse2.UnpackHigh(a, b)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b)
+        : Vector128.Create(a[1], b[1]);
 }
