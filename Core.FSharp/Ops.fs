@@ -187,38 +187,37 @@ let split (axis: int) (lengths: int[]) (x: Node) =
     lengths
     |> Array.mapi (fun i length -> sliceAxis axis starts[i] (ValueSome(starts[i] + length)) 1 x)
 
-/// `before` and `after` new elements on either side of each axis, all of one value.
-let pad (before: int[]) (after: int[]) (value: float) (x: Node) =
+/// `before` and `after` new elements on either side of each axis and `interior` ones between neighbours, all of one value.
+let pad (before: int[]) (after: int[]) (interior: int[]) (value: float) (x: Node) =
     let rank = x.Shape.Rank
 
-    if
-        before.Length <> rank
-        || after.Length <> rank
-        || Array.exists (fun d -> d < 0) (Array.append before after)
-    then
+    let wrong (counts: int[]) =
+        counts.Length <> rank || Array.exists (fun d -> d < 0) counts
+
+    if wrong before || wrong after || wrong interior then
         refuse
             "pad"
-            $"two lists of {rank} numbers of at least 0, one for each axis of {x.Shape}"
-            $"{Shape.Format before} and {Shape.Format after}"
+            $"lists of {rank} numbers of at least 0, one for each axis of {x.Shape}"
+            $"{Shape.Format before}, {Shape.Format after} and {Shape.Format interior}"
             "Use slice to cut elements off."
 
+    let ranges =
+        [|
+            for i in 0 .. rank - 1 do
+                let step = interior[i] + 1
+                let reach = max 0 ((x.Shape[i] - 1) * step + 1)
+                yield! [ before[i]; before[i] + reach + after[i]; step ]
+        |]
+
     if value = 0.0 then
-        Moves.pad
-            [|
-                for i in 0 .. rank - 1 do
-                    yield! [ before[i]; before[i] + x.Shape[i] + after[i]; 1 ]
-            |]
-            x
+        Moves.pad ranges x
     else
-        let mutable y = x
+        let known =
+            Leaves.constant ElementType.Bool 1.0
+            |> Moves.broadcastTo x.Shape
+            |> Moves.pad ranges
 
-        for axis in 0 .. rank - 1 do
-            let filled length =
-                Moves.broadcastTo (Shape(y.Shape.Raw |> Array.updateAt axis length)) (literal x value)
-
-            y <- Moves.concat axis [| filled before[axis]; y; filled after[axis] |]
-
-        y
+        where known (Moves.pad ranges x) (literal x value)
 
 /// For each position along an axis the element of x that stands there, lines by lines: y[o, j, i] = x[o, index[o, j, i], i]. The
 /// positions have x's shape except along the axis.

@@ -349,8 +349,22 @@ type Tensor internal (node: Node) =
         let stop = if stop.HasValue then ValueSome stop.Value else ValueNone
         make (Ops.sliceAxis axis start stop step node)
 
-    /// New elements on either side of each axis: `before` and `after` have a number of them for every axis. Throws ShapeException if they do not.
-    member _.Pad(before: int[], after: int[], [<Optional; DefaultParameterValue(0.0)>] value: float) = make (Ops.pad before after value node)
+    /// New elements, all of one value (0 by default): `before` and `after` each axis, and `interior` ones between neighbours (none by default). Each list
+    /// has a number for every axis. Throws ShapeException if one does not.
+    member _.Pad
+        (
+            before: int[],
+            after: int[],
+            [<Optional; DefaultParameterValue(0.0)>] value: float,
+            [<Optional; DefaultParameterValue(null: int[])>] interior: int[]
+        ) =
+        let interior =
+            if isNull interior then
+                Array.zeroCreate node.Shape.Rank
+            else
+                interior
+
+        make (Ops.pad before after interior value node)
 
     /// The elements in reverse order along each of some axes. Throws ShapeException if there is no such axis.
     member _.Flip([<ParamArray>] axes: int[]) =

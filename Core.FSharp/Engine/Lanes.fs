@@ -58,10 +58,10 @@ let private fillsLanes (n: Node) lanes =
     && n.A.Shape.Size > 0L
     && n.B.Shape.Size > 0L
 
-let private convolution shape kernel =
+let private convolution (shape: Node -> ConvolutionShape) fits kernel =
     {
         Starts = true
-        Fits = fillsLanes
+        Fits = fun n lanes -> fillsLanes n lanes && fits (shape n) (n.DType.Size())
         Shared = 2
         Build =
             fun site n ->
@@ -167,6 +167,12 @@ let private broadcast =
         Fits = fun n lanes -> sameBatch n lanes && n.Shape.Rank = n.A.Shape.Rank
     }
 
+// Slices and their transposes; attributes are start, length and step of each axis. With as many images as before they leave those alone.
+let private ranges (build: int[] -> Node -> Node) =
+    { follows (fun site n -> build (Array.append (Array.skip 3 n.Attributes) [| 0; Array.last site.Shape.Raw; 1 |]) (site.Block 0)) with
+        Fits = sameBatch
+    }
+
 // A sum of each image by itself, over its last axes.
 let private sum =
     { follows (fun site n ->
@@ -195,8 +201,13 @@ let private elementwise =
 let private byName =
     dict
         [
-            "conv2d", convolution (fun n -> Windows.describe (Windows.window n) n.A.Shape n.B.Shape n.Shape) LaneConvolution.Forward
-            "conv2dInput", convolution (fun n -> Windows.describe (Windows.window n) n.Shape n.B.Shape n.A.Shape) LaneConvolution.BackwardInput
+            "conv2d",
+            convolution
+                (fun n -> Windows.describe (Windows.window n) n.A.Shape n.B.Shape n.Shape)
+                (fun shape size -> not (shape.FillsWithFilters size))
+                LaneConvolution.Forward
+            "conv2dInput",
+            convolution (fun n -> Windows.describe (Windows.window n) n.Shape n.B.Shape n.A.Shape) (fun _ _ -> true) LaneConvolution.BackwardInput
             "conv2dWeight", weightGradient
             "maxPositions", pooling LanePooling.MaxPositions false
             "takeAt", take
@@ -205,6 +216,8 @@ let private byName =
             "avgPool2dInput", pooling LanePooling.AverageBackward true
             "reshape", reshape
             "broadcastTo", broadcast
+            "slice", ranges Moves.slice
+            "pad", ranges Moves.pad
             "sum", sum
         ]
 

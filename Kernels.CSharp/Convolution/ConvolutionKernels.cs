@@ -24,7 +24,17 @@ internal sealed unsafe class ConvolutionKernels<S, V, T> : IConvolution
 {
     private const int Lane = LaneLayout<T>.Bytes;
 
-    public void Forward(ConvolutionShape s, nint y, nint x, nint w, WorkerPool pool) => Correlate(s, false, y, x, w, pool);
+    public void Forward(ConvolutionShape s, nint y, nint x, nint w, WorkerPool pool)
+    {
+        if (s.FillsWithFilters(sizeof(T)))
+        {
+            FilterLanes<S, V, T>.Forward(s, y, x, w, pool);
+        }
+        else
+        {
+            Correlate(s, false, y, x, w, pool);
+        }
+    }
 
     public void BackwardInput(ConvolutionShape s, nint dx, nint dy, nint w, WorkerPool pool) => Correlate(s, true, dx, dy, w, pool);
 
@@ -87,7 +97,7 @@ internal sealed unsafe class ConvolutionKernels<S, V, T> : IConvolution
     private static WeightJob Weights(ConvolutionShape s, nint offsets)
     {
         Frame images = CorrelationPlan<S, V, T>.Images(s, 0);
-        CorrelationPlan<S, V, T>.ImageOffsets(s, images, (long*)offsets);
+        CorrelationPlan<S, V, T>.ImageOffsets(s, images, Lane, (long*)offsets);
         return new()
         {
             Images = images,

@@ -35,4 +35,18 @@ public readonly record struct ConvolutionShape(
     int PadLeft,
     int DilationHeight,
     int DilationWidth
-);
+)
+{
+    /// <summary>
+    /// Whether the registers of a convolution are fuller with filters in their lanes than with images, by more than images are worth, whose layout
+    /// the operations that follow can keep.
+    /// </summary>
+    /// <param name="size">Bytes of an element.</param>
+    public bool FillsWithFilters(int size)
+    {
+        long lanes = LaneLayout<byte>.Bytes / size;
+        long images = (Batch + lanes - 1) / lanes * Filters;
+        long filters = (Filters + lanes - 1) / lanes * Batch;
+        return 2 * filters <= images;
+    }
+}

@@ -89,8 +89,8 @@ internal static unsafe class CorrelationPlan<S, V, T>
         return frame;
     }
 
-    /// <summary>Where the window's elements stand in a frame of images, by channel, row and column.</summary>
-    public static void ImageOffsets(ConvolutionShape s, Frame frame, long* offsets)
+    /// <summary>Where the window's elements stand in a frame of images, by channel, row and column; a place has a number of bytes.</summary>
+    public static void ImageOffsets(ConvolutionShape s, Frame frame, int bytes, long* offsets)
     {
         for (int channel = 0; channel < s.Channels; channel++)
         {
@@ -99,7 +99,7 @@ internal static unsafe class CorrelationPlan<S, V, T>
                 for (int column = 0; column < s.KernelWidth; column++)
                 {
                     long at = ((long)channel * frame.Rows) + ((long)row * s.DilationHeight);
-                    *offsets++ = ((at * frame.Columns) + ((long)column * s.DilationWidth)) * Lane;
+                    *offsets++ = ((at * frame.Columns) + ((long)column * s.DilationWidth)) * bytes;
                 }
             }
         }
@@ -142,7 +142,7 @@ internal static unsafe class CorrelationPlan<S, V, T>
             WindowColumns = new Reach { Taps = (int)Taps(s, false) },
             Offsets = (nint)offsets,
         };
-        ImageOffsets(s, frame, offsets);
+        ImageOffsets(s, frame, Lane, offsets);
     }
 
     private static void ForwardWeights(ConvolutionShape s, Tiles tiles, T* w)

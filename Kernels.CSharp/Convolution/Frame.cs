@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Hybrid.Kernels;
 
 /// <summary>
@@ -70,34 +72,32 @@ internal unsafe struct Frame
 
     /// <summary>The frame of a block of whole images that is laid out already: the block itself if the frame is plain, else a copy in scratch memory.</summary>
     public readonly nint Cut<T>(nint block, Workspace.Purpose purpose)
-        where T : unmanaged
-    {
-        if (IsPlain)
-        {
-            return block;
-        }
+        where T : unmanaged => IsPlain ? block : Cut(block, 1, LaneLayout<T>.Bytes, purpose);
 
-        nint target = Workspace.Get(purpose, Size * LaneLayout<T>.Bytes);
+    /// <summary>The frames of whole images, one after another in scratch memory; an element has a number of bytes, and so may be a block's.</summary>
+    public readonly nint Cut(nint images, int count, int bytes, Workspace.Purpose purpose)
+    {
+        nint target = Workspace.Get(purpose, count * Size * bytes);
         int firstColumn = Math.Clamp(-Left, 0, Columns);
         int columns = Math.Max(0, Math.Min(Columns, Width - Left) - firstColumn);
-        long before = (long)firstColumn * LaneLayout<T>.Bytes;
-        long inside = (long)columns * LaneLayout<T>.Bytes;
-        long after = ((long)Columns * LaneLayout<T>.Bytes) - before - inside;
+        long before = (long)firstColumn * bytes;
+        long inside = (long)columns * bytes;
+        long after = ((long)Columns * bytes) - before - inside;
         byte* to = (byte*)target;
-        for (int plane = 0; plane < Planes; plane++)
+        for (long plane = 0; plane < (long)count * Planes; plane++)
         {
             for (int row = Top; row < Top + Rows; row++)
             {
                 if (row < 0 || row >= Height || columns == 0)
                 {
-                    LaneLayout<T>.Clear((nint)to, before + inside + after);
+                    NativeMemory.Clear(to, (nuint)(before + inside + after));
                 }
                 else
                 {
-                    long at = ((((long)plane * Height) + row) * Width) + Left + firstColumn;
-                    LaneLayout<T>.Clear((nint)to, before);
-                    Buffer.MemoryCopy((byte*)block + (at * LaneLayout<T>.Bytes), to + before, inside, inside);
-                    LaneLayout<T>.Clear((nint)(to + before + inside), after);
+                    long at = (((plane * Height) + row) * Width) + Left + firstColumn;
+                    NativeMemory.Clear(to, (nuint)before);
+                    Buffer.MemoryCopy((byte*)images + (at * bytes), to + before, inside, inside);
+                    NativeMemory.Clear(to + before + inside, (nuint)after);
                 }
 
                 to += before + inside + after;

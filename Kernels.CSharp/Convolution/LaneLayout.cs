@@ -29,6 +29,21 @@ internal static unsafe class LaneLayout<T>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Pack(T* source, long step, int images, T* target, long count)
     {
+        PackImages(source, step, images, target, count);
+        for (long i = 0; images < Lanes && i < count; i++)
+        {
+            T* position = target + (i * Lanes);
+            for (int lane = images; lane < Lanes; lane++)
+            {
+                position[lane] = default;
+            }
+        }
+    }
+
+    /// <summary>As <see cref="Pack"/>, but lanes without an image keep what they hold.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void PackImages(T* source, long step, int images, T* target, long count)
+    {
         int whole = count >= Side ? images & -Side : 0;
         for (long i = 0; whole > 0 && i < count; i += Side)
         {
@@ -40,11 +55,11 @@ internal static unsafe class LaneLayout<T>
             }
         }
 
-        for (int lane = whole; lane < Lanes; lane++)
+        for (int lane = whole; lane < images; lane++)
         {
             for (long i = 0; i < count; i++)
             {
-                target[(i * Lanes) + lane] = lane < images ? source[(lane * step) + i] : default;
+                target[(i * Lanes) + lane] = source[(lane * step) + i];
             }
         }
     }

@@ -109,16 +109,32 @@ internal unsafe struct ElementwiseJob
     {
         long inner = data[rank - 1];
         long outer = rank > 1 ? data[rank - 2] : 1;
+        long* index = stackalloc long[rank];
+        Find(from, index);
         Segment segment = default;
         while (from < to)
         {
-            long column = from == 0 ? 0 : from % inner;
-            long row = from == 0 ? 0 : from / inner % outer;
+            long column = index[rank - 1];
+            long row = rank > 1 ? index[rank - 2] : 0;
             bool whole = column == 0 && to - from >= inner;
             segment.Count = whole ? inner : Math.Min(inner - column, to - from);
-            segment.Rows = whole ? Math.Min(outer - row, (to - from) / inner) : 1;
-            Locate(ref segment, from);
+            segment.Rows = 1;
+            if (whole)
+            {
+                segment.Rows = to - from >= (outer - row) * inner ? outer - row : (to - from) / inner;
+            }
+
+            Locate(ref segment, index);
             from += segment.Rows * segment.Count;
+            if (whole && rank > 1)
+            {
+                Advance(index, rank - 2, segment.Rows);
+            }
+            else
+            {
+                Advance(index, rank - 1, segment.Count);
+            }
+
             if (anyStep || IsPlain(ref segment))
             {
                 kernel(&segment);
@@ -130,19 +146,38 @@ internal unsafe struct ElementwiseJob
         }
     }
 
-    /// <summary>Sets addresses and steps for the position; divisions only as far as the position reaches.</summary>
+    /// <summary>The place on each axis of a position.</summary>
+    private readonly void Find(long position, long* index)
+    {
+        for (int axis = rank - 1; axis >= 0; axis--)
+        {
+            index[axis] = position == 0 ? 0 : position % data[axis];
+            position = position == 0 ? 0 : position / data[axis];
+        }
+    }
+
+    /// <summary>Moves on along an axis, to the next place of the axes outside of it where it ends: divisions here would cost more than short runs.</summary>
+    private readonly void Advance(long* index, int axis, long by)
+    {
+        index[axis] += by;
+        for (; axis > 0 && index[axis] == data[axis]; axis--)
+        {
+            index[axis] = 0;
+            index[axis - 1]++;
+        }
+    }
+
+    /// <summary>Sets addresses and steps for the place.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Locate(ref Segment segment, long position)
+    private void Locate(ref Segment segment, long* index)
     {
         for (int i = 0; i < operands; i++)
         {
             long* steps = data + (rank * (i + 1));
-            long rest = position;
             long offset = 0;
-            for (int axis = rank - 1; rest != 0; axis--)
+            for (int axis = 0; axis < rank; axis++)
             {
-                offset += rest % data[axis] * steps[axis];
-                rest /= data[axis];
+                offset += index[axis] * steps[axis];
             }
 
             segment.Address[i] = start[i] + (offset * size[i]);

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Hybrid.Kernels;
 
@@ -10,6 +11,10 @@ internal static unsafe class CopyLoop<T>
     /// <summary>Side of the square blocks in which a transposition is copied, so that both sides stay in cache.</summary>
     private const long Tile = 32;
 
+    /// <summary>Bytes of a row from which it is copied in registers, and up to which.</summary>
+    private const int ShortRow = 32;
+    private const int LongRow = 512;
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(Segment* segment)
     {
@@ -19,10 +24,36 @@ internal static unsafe class CopyLoop<T>
             return;
         }
 
+        long bytes = segment->Count * sizeof(T);
+        if (segment->Step[0] == 1 && segment->Step[1] == 1 && bytes is >= ShortRow and <= LongRow)
+        {
+            Rows(segment, bytes);
+            return;
+        }
+
         for (long rows = segment->Rows; rows > 0; rows--)
         {
             Row((T*)segment->Address[0], segment->Step[0], (T*)segment->Address[1], segment->Step[1], segment->Count);
             segment->NextRow();
+        }
+    }
+
+    /// <summary>Rows that are too short to be worth a call each, such as those of images side by side; the last register overlaps the one before it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Rows(Segment* segment, long bytes)
+    {
+        byte* y = (byte*)segment->Address[0];
+        byte* x = (byte*)segment->Address[1];
+        for (long rows = segment->Rows; rows > 0; rows--)
+        {
+            for (long i = 0; i < bytes - ShortRow; i += ShortRow)
+            {
+                Vector256.Store(Vector256.Load(x + i), y + i);
+            }
+
+            Vector256.Store(Vector256.Load(x + bytes - ShortRow), y + bytes - ShortRow);
+            y += segment->RowStep[0];
+            x += segment->RowStep[1];
         }
     }
 

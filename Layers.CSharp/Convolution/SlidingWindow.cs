@@ -34,10 +34,14 @@ internal sealed record SlidingWindow(
     public Tensor ConvolutionInputGradient(Tensor delta, Tensor weight, Shape images)
     {
         var reach = (Height: Dilation.Height * (Kernel.Height - 1), Width: Dilation.Width * (Kernel.Width - 1));
-        var spread = Spread(delta);
-        spread = Fit(spread, 2, reach.Height - Padding.Height, images[2] + reach.Height);
-        spread = Fit(spread, 3, reach.Width - Padding.Width, images[3] + reach.Width);
-        return spread.Conv2d(weight.Permute(ChannelsFirst).Flip(2, 3), (1, 1), (0, 0), Dilation);
+        var (height, width) = (images[2] + (2 * Padding.Height) - reach.Height, images[3] + (2 * Padding.Width) - reach.Width);
+        var spread = Spread(delta, 0, 0, height, width);
+
+        // What the padding had beyond the reach of the window is cut off; what it lacks is padding of this convolution.
+        var (row, column) = (Math.Max(0, Padding.Height - reach.Height), Math.Max(0, Padding.Width - reach.Width));
+        spread = spread.Slice(2, row, height - row).Slice(3, column, width - column);
+        var border = (Math.Max(0, reach.Height - Padding.Height), Math.Max(0, reach.Width - Padding.Width));
+        return spread.Conv2d(weight.Permute(ChannelsFirst).Flip(2, 3), (1, 1), border, Dilation);
     }
 
     /// <summary>
@@ -58,8 +62,9 @@ internal sealed record SlidingWindow(
     {
         // Nothing is equal to what is not a number, so padding takes nothing.
         var (height, width) = (x.Shape[2] + (2 * Padding.Height), x.Shape[3] + (2 * Padding.Width));
-        var padded = Fit(Fit(x, 2, Padding.Height, height, double.NaN), 3, Padding.Width, width, double.NaN);
-        var (left, nothing) = (delta, delta * 0.0);
+        int[] border = [0, 0, Padding.Height, Padding.Width];
+        var padded = Padding == (0, 0) ? x : x.Pad(border, border, double.NaN);
+        var (left, nothing) = (delta, Tensor.Scalar(0.0, delta.DType));
         Tensor? sum = null;
         for (var i = 0; i < Kernel.Height; i++)
         {
@@ -70,12 +75,12 @@ internal sealed record SlidingWindow(
                     .Slice(2, row, row + ((y.Shape[2] - 1) * Stride.Height) + 1, Stride.Height)
                     .Slice(3, column, column + ((y.Shape[3] - 1) * Stride.Width) + 1, Stride.Width);
                 var wins = element.EqualTo(y);
-                var part = Fit(Fit(Spread(wins.Where(left, nothing)), 2, row, height), 3, column, width);
+                var part = Spread(wins.Where(left, nothing), row, column, height, width);
                 sum = sum is null ? part : sum + part;
                 left = wins.Where(nothing, left);
             }
         }
-        return Fit(Fit(sum!, 2, -Padding.Height, x.Shape[2]), 3, -Padding.Width, x.Shape[3]);
+        return sum!.Slice(2, Padding.Height, height - Padding.Height).Slice(3, Padding.Width, width - Padding.Width);
     }
 
     /// <summary>The gradient of average pooling, a convolution of each channel alone with equal weights.</summary>
@@ -98,33 +103,13 @@ internal sealed record SlidingWindow(
     /// <summary>Images of height 1 as [batch, channels, length].</summary>
     public static Tensor Lower(Tensor x) => x.Reshape(x.Shape[0], x.Shape[1], x.Shape[3]);
 
-    // Zeros between neighbours, where the stride stepped over.
-    private Tensor Spread(Tensor delta) => Spread(Spread(delta, 2, Stride.Height), 3, Stride.Width);
-
-    private static Tensor Spread(Tensor x, int axis, int step)
+    // What each place of the window gives, from a row and a column on, in images of the given size: zeros where the stride stepped over.
+    private Tensor Spread(Tensor parts, int row, int column, int height, int width)
     {
-        if (step == 1)
-            return x;
-        var shape = x.Shape.ToArray();
-        var length = shape[axis];
-        int[] apart = [.. shape[..(axis + 1)], 1, .. shape[(axis + 1)..]];
-        var after = new int[apart.Length];
-        after[axis + 1] = step - 1;
-        shape[axis] = length * step;
-        return x.Reshape(apart).Pad(new int[apart.Length], after).Reshape(shape).Slice(axis, 0, ((length - 1) * step) + 1);
-    }
-
-    // An axis moved back by `before`, and then of the given length; what that adds has the value, and what does not fit is cut off.
-    private static Tensor Fit(Tensor x, int axis, int before, int length, double value = 0.0)
-    {
-        var after = length - before - x.Shape[axis];
-        if (before < 0 || after < 0)
-            x = x.Slice(axis, Math.Max(0, -before), x.Shape[axis] + Math.Min(0, after));
-        if (before <= 0 && after <= 0)
-            return x;
-        var (first, last) = (new int[x.Rank], new int[x.Rank]);
-        (first[axis], last[axis]) = (Math.Max(0, before), Math.Max(0, after));
-        return x.Pad(first, last, value);
+        var lastRow = row + ((parts.Shape[2] - 1) * Stride.Height);
+        var lastColumn = column + ((parts.Shape[3] - 1) * Stride.Width);
+        int[] after = [0, 0, height - 1 - lastRow, width - 1 - lastColumn];
+        return parts.Pad([0, 0, row, column], after, interior: [0, 0, Stride.Height - 1, Stride.Width - 1]);
     }
 
     private SlidingWindow Checked(string layer, Func<long, string>? one)

@@ -277,7 +277,14 @@ let private builders: IDictionary<string, JsonElement -> Node[] -> Node> =
             "permute", (fun args x -> Moves.permute (ints (args.GetProperty "axes")) x[0])
             "flip", (fun args x -> Array.fold (fun y axis -> Moves.flip axis y) x[0] (ints (args.GetProperty "axes")))
             "slice", (fun args x -> slice args x[0])
-            "pad", (fun args x -> Ops.pad (ints (args.GetProperty "before")) (ints (args.GetProperty "after")) (number "value" args) x[0])
+            "pad",
+            (fun args x ->
+                Ops.pad
+                    (ints (args.GetProperty "before"))
+                    (ints (args.GetProperty "after"))
+                    (Array.zeroCreate x[0].Shape.Rank)
+                    (number "value" args)
+                    x[0])
         ]
 
 // ---- comparing --------------------------------------------------------------------------------------------------------

@@ -269,8 +269,8 @@ let private built: (string * (unit -> Node) * string) list =
         (fun () -> (Ops.split 0 [| 1; 1 |] (f32 [ 3 ]))[0]),
         "split: expected lengths that add up to 3, the length of axis 0 of [3], got [1, 1]. Give every element a part."
         "pad",
-        (fun () -> Ops.pad [| 1 |] [| 0; 1 |] 0.0 (f32 [ 2; 3 ])),
-        "pad: expected two lists of 2 numbers of at least 0, one for each axis of [2, 3], got [1] and [0, 1]. Use slice to cut elements off."
+        (fun () -> Ops.pad [| 1 |] [| 0; 1 |] [| 0; 0 |] 0.0 (f32 [ 2; 3 ])),
+        "pad: expected lists of 2 numbers of at least 0, one for each axis of [2, 3], got [1], [0, 1] and [0, 0]. Use slice to cut elements off."
     ]
 
 /// Calls that are refused when values are first seen.

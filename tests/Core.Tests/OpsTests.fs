@@ -45,8 +45,9 @@ let private trials: (string * (int list * Domain) list * (Node[] -> Node)) list 
         "sliceAxis", [ any [ 2; 5 ] ], (fun x -> Ops.sliceAxis -1 -4 (ValueSome -1) 2 x[0])
         "select", [ any [ 2; 3 ] ], (fun x -> Ops.select 1 -1 x[0])
         "split", [ any [ 2; 3 ] ], (fun x -> (Ops.split 1 [| 1; 2 |] x[0])[1])
-        "pad with zeros", [ any [ 2; 3 ] ], (fun x -> Ops.pad [| 1; 0 |] [| 0; 2 |] 0.0 x[0])
-        "pad with a number", [ any [ 2; 3 ] ], (fun x -> Ops.pad [| 1; 0 |] [| 0; 2 |] 7.0 x[0])
+        "pad with zeros", [ any [ 2; 3 ] ], (fun x -> Ops.pad [| 1; 0 |] [| 0; 2 |] [| 0; 0 |] 0.0 x[0])
+        "pad with a number", [ any [ 2; 3 ] ], (fun x -> Ops.pad [| 1; 0 |] [| 0; 2 |] [| 0; 0 |] 7.0 x[0])
+        "pad between elements", [ any [ 2; 3 ] ], (fun x -> Ops.pad [| 1; 0 |] [| 0; 2 |] [| 1; 2 |] 7.0 x[0])
         "gatherAlong", [ any [ 2; 3 ]; index [ 2; 4 ] ], (fun x -> Ops.gatherAlong 1 x[0] x[1])
     ]
 
@@ -218,6 +219,25 @@ let ``Arithmetic on int32 is exact`` () =
     agree (Moves.sum [| 1 |] a)
     agree (Selection.scatterAdd 5 a (typed ElementType.Int32 [ 3 ] 3))
 
+[<Theory; InlineData(0.0); InlineData(7.0); InlineData(Double.NaN)>]
+let ``Padding goes around and between elements`` (v: float) =
+    let x =
+        vector ElementType.Float64 [ 1.0; 2.0; 3.0; 4.0 ] |> Moves.reshape [| 2; 2 |]
+
+    let y = Ops.pad [| 0; 1 |] [| 1; 0 |] [| 1; 2 |] v x
+
+    let expected =
+        [|
+            [ v; 1.0; v; v; 2.0 ]
+            [ v; v; v; v; v ]
+            [ v; 3.0; v; v; 4.0 ]
+            [ v; v; v; v; v ]
+        |]
+
+    Assert.Equal(Shape.Of(4, 5), y.Shape)
+    Engine.Default.Evaluate [| y |]
+    Assert.Equal<float>(Seq.concat expected, y.Value.ToDoubles())
+
 [<Fact>]
 let ``Elements of any type can be moved, chosen and converted`` () =
     for dtype in [ ElementType.Int32; ElementType.UInt8; ElementType.Bool; ElementType.Float32 ] do
@@ -289,7 +309,7 @@ let ``Large shapes agree with the oracle`` (name: string) =
                 |> Moves.permute [| 1; 0 |]
                 |> Moves.flip 0
                 |> Moves.reshape [| 19; 34 |]
-                |> Ops.pad [| 1; 2 |] [| 3; 0 |] 0.5)
+                |> Ops.pad [| 1; 2 |] [| 3; 0 |] [| 0; 1 |] 0.5)
 
     for dtype, bound in [ ElementType.Float64, 1e-13; ElementType.Float32, 2e-5 ] do
         let random = Random 3
