@@ -89,9 +89,17 @@ type Operands internal (pool: WorkerPool) =
     member internal this.Output = this.Outputs[0]
     member val internal Inputs: nativeint[] = Array.zeroCreate 8 with get, set
     member internal _.Pool = pool
+    /// Whether steps inside of a kernel are timed.
+    member val internal Measure = false with get, set
 
 /// The work of one step of a plan, with everything that depends on shapes decided.
-type internal Kernel = delegate of Operands -> unit
+[<AllowNullLiteral>]
+type internal Kernel(run: Action<Operands>) =
+    abstract Invoke: Operands -> unit
+    default _.Invoke operands = run.Invoke operands
+    /// Products that are summed up inside, beyond what the step's own node tells.
+    abstract MultiplyAdds: int64
+    default _.MultiplyAdds = 0L
 
 /// A place in the tree of layers, kept as links so that entering a layer costs one object; the text is made when it is printed.
 [<Sealed; AllowNullLiteral>]

@@ -106,29 +106,14 @@ type internal Executor(pool: WorkerPool) =
                 | Result number -> results[number].Pointer
                 | Arena offset -> arena.Pointer + nativeint offset
 
+        operands.Measure <- measure
         let mutable before = if measure then Stopwatch.GetTimestamp() else 0L
 
         for number in 0 .. plan.Steps.Length - 1 do
             let step = plan.Steps[number]
 
-            if operands.Inputs.Length < step.Inputs.Length then
-                operands.Inputs <- Array.zeroCreate (2 * step.Inputs.Length)
-
-            let inputs = operands.Inputs
-
-            for k in 0 .. step.Inputs.Length - 1 do
-                inputs[k] <-
-                    pointers[step.Inputs[k]]
-                    + (if step.Offsets.Length > k then step.Offsets[k] else 0n)
-
-            if operands.Outputs.Length < step.Outputs.Length then
-                operands.Outputs <- Array.zeroCreate (2 * step.Outputs.Length)
-
-            for k in 0 .. step.Outputs.Length - 1 do
-                operands.Outputs[k] <- pointers[step.Outputs[k]]
-
             try
-                step.Kernel.Invoke operands
+                step.Run(operands, pointers)
             with :? HybridException as e ->
                 raise (StepFault(step, e))
 
@@ -136,9 +121,7 @@ type internal Executor(pool: WorkerPool) =
                 check.Invoke(step, operands.Output)
 
             if measure then
-                let now = Stopwatch.GetTimestamp()
-                Interlocked.Add(&plan.StepTicks[number], now - before) |> ignore
-                before <- now
+                before <- plan.Took(number, before)
 
         if measure then
             plan.TimedRuns <- plan.TimedRuns + 1L

@@ -18,11 +18,24 @@ let private place (plan: Plan) slot =
     | Result number -> $"out{number}"
     | Arena offset -> text $"arena+{offset}"
 
-let private row (plan: Plan) i (step: Step) =
+// A step inside of a group is shown indented, for all blocks together; its places are within a block.
+let rec private rows indent times (plan: Plan) : string seq =
+    plan.Steps
+    |> Seq.mapi (fun i step ->
+        seq {
+            yield row indent times plan i step
+
+            match step.Kernel with
+            | :? LaneGroup as group -> yield! rows (indent + "  ") (int64 group.Blocks) group.Plan
+            | _ -> ()
+        })
+    |> Seq.concat
+
+and private row indent times (plan: Plan) i (step: Step) =
     let places slots =
         slots |> Array.map (place plan) |> String.concat ","
 
-    let predicted = Cost.microseconds step.MultiplyAdds step.Bytes
+    let predicted = float times * Cost.microseconds step.MultiplyAdds step.Bytes
 
     let measured =
         if plan.TimedRuns = 0L then
@@ -31,9 +44,12 @@ let private row (plan: Plan) i (step: Step) =
             text $"{float plan.StepTicks[i] / float plan.TimedRuns / float Stopwatch.Frequency * 1e6:F1}"
 
     let shape = $"{Value.NameOf step.DType}{step.Shape}"
-    text $"{i, 5}  {step.Bytes, 12:N0} {predicted, 12:F1} {measured, 12}  {step.Name} {shape}  {places step.Inputs} -> {places step.Outputs}"
 
-/// A line for each step: number, bytes read and written, predicted and measured microseconds, what is computed and where.
+    text
+        $"{i, 5}  {times * step.Bytes, 12:N0} {predicted, 12:F1} {measured, 12}  {indent}{step.Name} {shape}  {places step.Inputs} -> {places step.Outputs}"
+
+/// A line for each step: number, bytes read and written, predicted and measured microseconds, what is computed and where. Below a group of images, the
+/// steps that each of its blocks goes through.
 let plan (plan: Plan) : string =
     let lines = StringBuilder()
     let line (s: string) = lines.AppendLine s |> ignore
@@ -47,5 +63,5 @@ let plan (plan: Plan) : string =
 
     line (text $"{plan.Steps.Length} steps for {plan.Operations} operations; arena {plan.ArenaBytes:N0} bytes, constants {constants:N0} bytes")
     line " step         bytes predicted us  measured us  operation"
-    plan.Steps |> Array.iteri (fun i step -> line (row plan i step))
+    rows "" 1L plan |> Seq.iter line
     lines.ToString().TrimEnd()

@@ -1,6 +1,7 @@
 namespace Hybrid.Core
 
 open System
+open System.Diagnostics
 open Hybrid.Kernels
 
 /// How an input of a group reaches a block of images.
@@ -57,7 +58,9 @@ type private LaneScratch() =
 
 /// Steps that handle each block of images by itself, run block by block, so that what passes between them stays in the cache.
 [<Sealed; AllowNullLiteral>]
-type internal LaneGroup(plan: Plan, batch: int, lanes: int, sources: LaneSource[], results: LaneResult[]) =
+type internal LaneGroup(plan: Plan, batch: int, lanes: int, sources: LaneSource[], results: LaneResult[], multiplyAdds: int64) =
+    inherit Kernel(null)
+
     let whole (bytes: int64) = (bytes + 63L) &&& ~~~63L
 
     let sourceBytes (s: LaneSource) =
@@ -133,25 +136,14 @@ type internal LaneGroup(plan: Plan, batch: int, lanes: int, sources: LaneSource[
             elif s.Kind = LaneInput.Images then
                 Runtime.InteropServices.Marshal.WriteInt32(target, images)
 
-    let run (scratch: LaneScratch) =
-        let operands, pointers = scratch.Operands, scratch.Pointers
+    let run (scratch: LaneScratch) measure =
+        let mutable before = if measure then Stopwatch.GetTimestamp() else 0L
 
-        for step in plan.Steps do
-            if operands.Inputs.Length < step.Inputs.Length then
-                operands.Inputs <- Array.zeroCreate (2 * step.Inputs.Length)
+        for number in 0 .. plan.Steps.Length - 1 do
+            plan.Steps[number].Run(scratch.Operands, scratch.Pointers)
 
-            for k in 0 .. step.Inputs.Length - 1 do
-                operands.Inputs[k] <-
-                    pointers[step.Inputs[k]]
-                    + (if step.Offsets.Length > k then step.Offsets[k] else 0n)
-
-            if operands.Outputs.Length < step.Outputs.Length then
-                operands.Outputs <- Array.zeroCreate (2 * step.Outputs.Length)
-
-            for k in 0 .. step.Outputs.Length - 1 do
-                operands.Outputs[k] <- pointers[step.Outputs[k]]
-
-            step.Kernel.Invoke operands
+            if measure then
+                before <- plan.Took(number, before)
 
     // Where a result of a block is, after the block has run.
     let found (scratch: LaneScratch) (output: nativeint) block number =
@@ -180,8 +172,22 @@ type internal LaneGroup(plan: Plan, batch: int, lanes: int, sources: LaneSource[
 
     member _.Items = items
 
+    /// The plan for one block.
+    member _.Plan = plan
+
+    /// How many blocks a run takes through it.
+    member _.Blocks = blocks
+
+    override _.MultiplyAdds = multiplyAdds
+
+    override this.Invoke operands =
+        LaneRun.Start(this, operands)
+
+        if operands.Measure then
+            plan.TimedRuns <- plan.TimedRuns + 1L
+
     /// Runs the blocks of one item on the calling thread.
-    member _.RunItem(item: int, inputs: nativeint[], output: nativeint) =
+    member _.RunItem(item: int, inputs: nativeint[], output: nativeint, measure: bool) =
         let scratch = LaneScratch.Current
 
         if scratch.Memory.Bytes < scratchBytes then
@@ -198,7 +204,7 @@ type internal LaneGroup(plan: Plan, batch: int, lanes: int, sources: LaneSource[
             let images = min lanes (batch - block * lanes)
             locate scratch inputs output block
             pack scratch inputs block images
-            run scratch
+            run scratch measure
             unpack scratch output block images
 
         overGradients (fun r i ->
@@ -214,8 +220,7 @@ type internal LaneGroup(plan: Plan, batch: int, lanes: int, sources: LaneSource[
         overGradients (fun r _ -> r.Gradient.Combine(output + nativeint r.Plain, output + nativeint r.Partials, items))
 
 /// A run of a group, its items shared among threads. Items are independent, so how they are shared changes no bit.
-[<Sealed; AllowNullLiteral>]
-type internal LaneRun private () =
+and [<Sealed; AllowNullLiteral>] internal LaneRun private () =
     inherit PartedJob()
 
     [<ThreadStatic; DefaultValue>]
@@ -225,18 +230,20 @@ type internal LaneRun private () =
     let mutable inputs: nativeint[] = [||]
     let mutable output = 0n
     let mutable parts = 1
+    let mutable measure = false
 
     override _.Part part =
         for item in group.Items * part / parts .. group.Items * (part + 1) / parts - 1 do
-            group.RunItem(item, inputs, output)
+            group.RunItem(item, inputs, output, measure)
 
-    member private this.Start(g: LaneGroup, operands: Operands) =
+    member private this.Begin(g: LaneGroup, operands: Operands) =
         group <- g
+        measure <- operands.Measure
         inputs <- operands.Inputs
         output <- operands.Output
 
         parts <-
-            if operands.Pool.Threads = 1 then
+            if operands.Pool.Threads = 1 || g.MultiplyAdds < LaneRun.Grain then
                 1
             else
                 min g.Items (4 * operands.Pool.Threads)
@@ -245,9 +252,12 @@ type internal LaneRun private () =
         g.Finish output
         group <- null
 
+    /// Multiply-adds from which a second thread is worth its start.
+    static member Grain = 1L <<< 20
+
     /// Runs a group as a plan's step.
-    static member Invoke(group: LaneGroup, operands: Operands) =
+    static member Start(group: LaneGroup, operands: Operands) =
         if isNull LaneRun.current then
             LaneRun.current <- LaneRun()
 
-        LaneRun.current.Start(group, operands)
+        LaneRun.current.Begin(group, operands)

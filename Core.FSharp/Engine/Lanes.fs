@@ -34,16 +34,19 @@ type Rule =
     }
 
 /// A primitive of plans alone: a kernel that is known already.
-let private operation name (shape: Shape) (dtype: ElementType) (inputs: Node list) (kernel: Operands -> unit) =
+let private step name (shape: Shape) (dtype: ElementType) (inputs: Node list) (kernel: Kernel) =
     let p =
         { define name Family.Move inputs.Length with
             Access = Access.Contiguous
             Shape = ShapeRule(fun _ -> shape)
             Type = TypeRule(fun _ -> dtype)
-            Lower = Lowering(fun _ _ -> Kernel kernel)
+            Lower = Lowering(fun _ _ -> kernel)
         }
 
     Node.MakeMany(p, 0L, null, Array.ofList inputs)
+
+let private operation name shape dtype inputs (run: Operands -> unit) =
+    step name shape dtype inputs (Kernel run)
 
 // ---- the rules --------------------------------------------------------------------------------------------------------
 
@@ -486,11 +489,14 @@ type private Builder(seat: Seat, finished: Node -> Node, origin: Dictionary<Node
 
         let kinds = Array.init plan.Outputs.Length result
         let steps = plan.Steps |> Seq.map (fun s -> s.Name) |> String.concat " "
-        let group = LaneGroup(plan, seat.Batch, lanes, sources.ToArray(), kinds)
+
+        let multiplyAdds = blocks.Keys |> Seq.sumBy Cost.multiplyAdds
+
+        let group =
+            LaneGroup(plan, seat.Batch, lanes, sources.ToArray(), kinds, multiplyAdds)
 
         let node =
-            operation $"{lanes} lanes ({steps})" (Shape [| int (size / 8L) |]) ElementType.Float64 (List.ofSeq inputs) (fun o ->
-                LaneRun.Invoke(group, o))
+            step $"{lanes} lanes ({steps})" (Shape [| int (size / 8L) |]) ElementType.Float64 (List.ofSeq inputs) group
 
         let parts i =
             let struct (n, kept, plain) = results[i]

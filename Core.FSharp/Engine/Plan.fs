@@ -2,7 +2,9 @@ namespace Hybrid.Core
 
 open System
 open System.Collections.Generic
+open System.Diagnostics
 open System.Runtime.InteropServices
+open System.Threading
 open Hybrid.Kernels
 
 /// One kernel call of a plan: where its outputs go, where the inputs are, and which node of the graph it comes from.
@@ -26,6 +28,24 @@ type internal Step =
         /// Whether the kernel refuses some values, such as positions out of range.
         MayFail: bool
     }
+
+    /// Runs the kernel on the memory at the slots' addresses.
+    member this.Run(operands: Operands, pointers: nativeint[]) =
+        if operands.Inputs.Length < this.Inputs.Length then
+            operands.Inputs <- Array.zeroCreate (2 * this.Inputs.Length)
+
+        for k in 0 .. this.Inputs.Length - 1 do
+            operands.Inputs[k] <-
+                pointers[this.Inputs[k]]
+                + (if this.Offsets.Length > k then this.Offsets[k] else 0n)
+
+        if operands.Outputs.Length < this.Outputs.Length then
+            operands.Outputs <- Array.zeroCreate (2 * this.Outputs.Length)
+
+        for k in 0 .. this.Outputs.Length - 1 do
+            operands.Outputs[k] <- pointers[this.Outputs[k]]
+
+        this.Kernel.Invoke operands
 
 /// Where a slot's memory comes from at each run.
 [<Struct>]
@@ -77,6 +97,12 @@ type internal Plan
     /// Runs that were timed, and the ticks that each step took in them.
     member val TimedRuns = 0L with get, set
     member val StepTicks = Array.zeroCreate<int64> steps.Length
+
+    /// Adds to the time of a step what has passed since a time stamp; the time now.
+    member this.Took(step: int, since: int64) =
+        let now = Stopwatch.GetTimestamp()
+        Interlocked.Add(&this.StepTicks[step], now - since) |> ignore
+        now
 
     /// When it was last used, by the cache's own count.
     member val LastUse = 0L with get, set
@@ -196,7 +222,7 @@ module internal Planner =
                     Shape = n.Shape
                     DType = n.DType
                     Bytes = bytes
-                    MultiplyAdds = Cost.multiplyAdds n
+                    MultiplyAdds = Cost.multiplyAdds n + kernel.MultiplyAdds
                     Origin = originOf n
                     Operations = operations
                     Program = program
