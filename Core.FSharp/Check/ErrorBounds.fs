@@ -113,6 +113,17 @@ module internal ErrorBounds =
                  else
                      Elementwise.scale g (apply (Elementwise.abs n.A)))
 
+    let private paddedSum: Rule =
+        fun n e u ->
+            let carried =
+                if Array.forall isNull e then
+                    null
+                else
+                    remake n (Array.init n.Arity (fun k -> orZero (n.Input k) e[k]))
+
+            let sizes = remake n (Array.init n.Arity (fun k -> Elementwise.abs (n.Input k)))
+            plus carried (Elementwise.scale (gamma u (int64 n.Arity - 1L)) sizes)
+
     // Bilinear: |A| e_B + e_A |B| + gamma(K) |A| |B|.
     let private contraction (length: Node -> int64) : Rule =
         fun n e u ->
@@ -285,6 +296,8 @@ module internal ErrorBounds =
             table[name] <- moves
 
         // Units of roundoff: one for a correctly rounded operation; two for each ULP that the vector kernels document.
+        table["paddedSum"] <- paddedSum
+
         for name, units in
             [
                 "add", 1.0

@@ -170,10 +170,27 @@ let private broadcast =
         Fits = fun n lanes -> sameBatch n lanes && n.Shape.Rank = n.A.Shape.Rank
     }
 
-// Slices and their transposes; attributes are start, length and step of each axis. With as many images as before they leave those alone.
+// Start, length and step of each axis: of the images there are as many as before, and lanes come last.
+let private inBlock (site: Site) (ranges: int[]) =
+    Array.append (Array.skip 3 ranges) [| 0; Array.last site.Shape.Raw; 1 |]
+
+// Slices and their transposes that leave the images alone.
 let private ranges (build: int[] -> Node -> Node) =
-    { follows (fun site n -> build (Array.append (Array.skip 3 n.Attributes) [| 0; Array.last site.Shape.Raw; 1 |]) (site.Block 0)) with
+    { follows (fun site n -> build (inBlock site n.Attributes) (site.Block 0)) with
         Fits = sameBatch
+    }
+
+let private paddedSum =
+    { follows (fun site n ->
+          let parts =
+              Array.chunkBySize (3 * n.Shape.Rank) n.Attributes
+              |> Array.collect (inBlock site)
+
+          PaddedSum.make parts (Array.init n.Arity site.Block)) with
+        Fits =
+            fun n lanes ->
+                Seq.forall (fun k -> (n.Input k).Shape[0] = n.Shape[0]) (seq { 0 .. n.Arity - 1 })
+                && sameBatch n lanes
     }
 
 // A sum of each image by itself, over its last axes.
@@ -221,6 +238,7 @@ let private byName =
             "broadcastTo", broadcast
             "slice", ranges Moves.slice
             "pad", ranges Moves.pad
+            "paddedSum", paddedSum
             "sum", sum
         ]
 

@@ -90,6 +90,9 @@ let rules: Rule list =
                   null) with
             Alone = true
         }
+        { rule "pad(a) + pad(b) -> paddedSum(a, b)" true (fun n -> if is "add" n then PaddedSum.tryAdd n.A n.B else null) with
+            Alone = true
+        }
         rule "broadcast(broadcast(x)) -> broadcast(x)" true (fun n ->
             if is "broadcastTo" n && is "broadcastTo" n.A then
                 Moves.broadcastTo n.Shape n.A.A

@@ -9,6 +9,7 @@ let all =
         Leaves.all
         Moves.all
         Elementwise.all
+        PaddedSum.all
         Reductions.all
         Contractions.all
         Selection.all

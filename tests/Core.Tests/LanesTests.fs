@@ -56,7 +56,8 @@ let private networks: (string * int list * int list list * (Tensor -> Tensor[] -
         [ 2; 7; 8 ],
         [ [ 3; 2; 2; 3 ]; [ 2; 3; 3; 2 ] ],
         (fun x p ->
-            let y = x.Conv2d(p[0]).Slice(2, 1, 6, 2).Slice(1, 1)
+            let whole = x.Conv2d(p[0])
+            let y = (whole.Slice(2, 0, 5, 2) * whole.Slice(2, 1, 6, 2)).Slice(1, 1)
             let z = y.Pad([| 0; 1; 2; 0 |], [| 0; 0; 1; 3 |], 0.5, [| 0; 0; 1; 2 |])
             z.Conv2d(p[1]).Tanh().Slice(0, x.Shape[0] / 2).Pad([| 1; 0; 0; 0 |], [| 0; 0; 0; 0 |]))
         "lanes without an image that hold infinities",

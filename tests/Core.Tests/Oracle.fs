@@ -308,6 +308,23 @@ let private rules: (string * (Node -> Table[] -> Table)) list =
                 y.Data[flat y.Dims (Array.map2 (fun (r: int[]) p -> r[0] + r[2] * p) ranges position)] <- at x[0] position
 
             y)
+        "paddedSum",
+        (fun n x ->
+            let rank = x[0].Dims.Length
+            let parts = n.Attributes |> Array.chunkBySize 3 |> Array.chunkBySize rank
+            let y = tabulate (parts[0] |> Array.map (fun r -> r[1])) (fun _ -> 0.0)
+
+            Array.iter2
+                (fun ranges (part: Table) ->
+                    for position in positions part.Dims do
+                        let target =
+                            flat y.Dims (Array.map2 (fun (r: int[]) p -> r[0] + r[2] * p) ranges position)
+
+                        y.Data[target] <- y.Data[target] + at part position)
+                parts
+                x
+
+            y)
         "flip",
         (fun n x ->
             let axis = int n.Attribute

@@ -260,6 +260,46 @@ let ``a product that is also read the other way round is computed once`` () =
 
         Assert.Single products |> ignore)
 
+// Starts of slices of 4 from 12 elements, their step, and whether the last two, whose gradients meet first, have no element in common.
+[<Theory>]
+[<InlineData(0, 4, 8, 1, true)>]
+[<InlineData(0, 1, 2, 3, true)>]
+[<InlineData(0, 8, 2, 1, true)>]
+[<InlineData(8, 1, 2, 1, false)>]
+[<InlineData(1, 0, 5, 2, true)>]
+[<InlineData(0, 2, 1, 2, true)>]
+[<InlineData(1, 0, 2, 2, false)>]
+[<InlineData(4, 4, 4, 1, false)>]
+let ``gradients of slices are added up in one tensor, with the same bits`` (a: int, b: int, c: int, step: int, together: bool) =
+    let gradient options =
+        on options (fun engine ->
+            let x = Cell("x", numbers 12 1)
+
+            let part start =
+                x.Value.Slice(0, start, start + 3 * step + 1, step)
+
+            // Zeros of both signs, where an element is of one, two or three slices.
+            let weights =
+                [|
+                    Tensor.From([| -0.0f; 2.0f; -0.0f; 0.1f |], 4)
+                    Tensor.From([| -0.0f; -2.0f; -0.0f; 0.7f |], 4)
+                    numbers 4 4
+                |]
+
+            let sum =
+                (part a * weights[0]).Sum()
+                + (part b * weights[1]).Sum()
+                + (part c * weights[2]).Sum()
+
+            sum.Backward()
+            let found = bits x.Grad
+            found, engine.Explain())
+
+    let expected, _ = gradient (EngineOptions(Rewrites = false))
+    let actual, plan = gradient (EngineOptions())
+    Assert.Equal<int[]>(expected, actual)
+    Assert.Equal(together, plan.Contains " paddedSum float32[12]")
+
 [<Fact>]
 let ``Explain says what was measured, if measuring is on`` () =
     let line measure =
