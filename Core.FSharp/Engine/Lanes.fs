@@ -1,252 +1,13 @@
 /// Networks of convolutions keep their images side by side, one in each lane of a register, from the first convolution to the last. This pass finds the
-/// nodes for which that can be done, as a table of rules says, and makes groups of them: each group is one node, which takes block after block of images
-/// through all of its operations. No rule changes a bit.
+/// nodes for which `LaneRules` has a rule, and makes groups of them: each group is one node, which takes block after block of images through all of its
+/// operations.
 module internal Hybrid.Core.Lanes
 
 open System
 open System.Collections.Generic
 open Hybrid.Kernels
 open Hybrid.Core.Primitive
-
-/// What a rule builds with: inputs as they are for a block, and outside of the group.
-type Site =
-    {
-        /// The block's own part of input k.
-        Block: int -> Node
-        /// The number of images in the block.
-        Images: unit -> Node
-        /// The weights at input k as a kernel wants them, made once for all blocks.
-        Weights: int -> LaneConvolution -> Node
-        /// The shape of a block of the node.
-        Shape: Shape
-    }
-
-/// How a node that computes each image by itself is computed for a block of images.
-type Rule =
-    {
-        /// Whether the layout pays even if no input has it yet.
-        Starts: bool
-        /// Whether the node is one that the rule can build for blocks of a number of lanes.
-        Fits: Node -> int -> bool
-        /// The inputs that are the same for every image, as bits.
-        Shared: int
-        Build: Site -> Node -> Node
-    }
-
-/// A primitive of plans alone: a kernel that is known already.
-let private step name (shape: Shape) (dtype: ElementType) (inputs: Node list) (kernel: Kernel) =
-    let p =
-        { define name Family.Move inputs.Length with
-            Access = Access.Contiguous
-            Shape = ShapeRule(fun _ -> shape)
-            Type = TypeRule(fun _ -> dtype)
-            Lower = Lowering(fun _ _ -> kernel)
-        }
-
-    Node.MakeMany(p, 0L, null, Array.ofList inputs)
-
-let private operation name shape dtype inputs (run: Operands -> unit) =
-    step name shape dtype inputs (Kernel run)
-
-// ---- the rules --------------------------------------------------------------------------------------------------------
-
-let private batchOf (n: Node) = n.A.Shape[0]
-
-let private lanesOf (n: Node) = LaneBlock.Lanes n.DType
-
-// Half empty registers are no slower than what the kernels for single images do.
-let private fillsLanes (n: Node) lanes =
-    2 * batchOf n >= lanes
-    && n.Shape.Size > 0L
-    && n.A.Shape.Size > 0L
-    && n.B.Shape.Size > 0L
-
-let private convolution (shape: Node -> ConvolutionShape) fits kernel =
-    {
-        Starts = true
-        Fits = fun n lanes -> fillsLanes n lanes && fits (shape n) (n.DType.Size())
-        Shared = 2
-        Build =
-            fun site n ->
-                let made: LaneConvolution = kernel (n.DType, shape n)
-
-                operation n.Primitive.Name site.Shape n.DType [ site.Block 0; site.Weights 1 made ] (fun o ->
-                    made.Run(o.Output, o.Inputs[0], o.Inputs[1]))
-    }
-
-let private weightGradient =
-    {
-        Starts = true
-        Fits = fillsLanes
-        Shared = 0
-        Build =
-            fun site n ->
-                let kernel =
-                    LaneWeightGradient.Create(n.DType, Windows.describe (Windows.window n) n.A.Shape n.Shape n.B.Shape)
-
-                operation "conv2dWeight" site.Shape n.DType [ site.Block 0; site.Block 1; site.Images() ] (fun o ->
-                    kernel.Add(o.Output, o.Inputs[0], o.Inputs[1], Runtime.InteropServices.Marshal.ReadInt32 o.Inputs[2]))
-    }
-
-let private follows build =
-    {
-        Starts = false
-        Fits = fun n lanes -> n.Shape.Size > 0L && n.A.DType <= ElementType.Float64 && lanesOf n.A = lanes
-        Shared = 0
-        Build = build
-    }
-
-// The planes of one image.
-let private pool (n: Node) (x: Shape) (y: Shape) =
-    let shape = Windows.poolShape (Windows.window n) x y
-
-    PoolingShape(
-        x[1],
-        shape.Height,
-        shape.Width,
-        shape.OutHeight,
-        shape.OutWidth,
-        shape.KernelHeight,
-        shape.KernelWidth,
-        shape.StrideHeight,
-        shape.StrideWidth,
-        shape.PadTop,
-        shape.PadLeft,
-        shape.DilationHeight,
-        shape.DilationWidth
-    )
-
-let private pooling (run: ElementType * PoolingShape * nativeint * nativeint -> unit) transposed =
-    follows (fun site n ->
-        let shape =
-            if transposed then
-                pool n n.Shape n.A.Shape
-            else
-                pool n n.A.Shape n.Shape
-
-        let dtype = n.A.DType
-        operation n.Primitive.Name site.Shape n.DType [ site.Block 0 ] (fun o -> run (dtype, shape, o.Output, o.Inputs[0])))
-
-let private plane (shape: Shape) = shape[2] * shape[3]
-
-let private take =
-    follows (fun site n ->
-        let dtype = n.DType
-
-        if n.B.Primitive.Name = "maxPositions" && Object.ReferenceEquals(n.B.A, n.A) then
-            let shape = pool n.B n.A.Shape n.Shape
-            operation "maxPool" site.Shape dtype [ site.Block 0 ] (fun o -> LanePooling.Max(dtype, shape, o.Output, o.Inputs[0]))
-        else
-            let planes, from, into = n.Shape[1], plane n.A.Shape, plane n.Shape
-
-            operation "takeAt" site.Shape dtype [ site.Block 0; site.Block 1 ] (fun o ->
-                LanePooling.Take(dtype, planes, from, into, o.Output, o.Inputs[0], o.Inputs[1])))
-
-let private put =
-    follows (fun site n ->
-        let dtype = n.DType
-        let make = operation "putAt" site.Shape dtype [ site.Block 0; site.Block 1 ]
-
-        if n.B.Primitive.Name = "maxPositions" && Shapes.same n.B.A.Shape n.Shape then
-            let shape = pool n.B n.Shape n.A.Shape
-            make (fun o -> LanePooling.MaxBackward(dtype, shape, o.Output, o.Inputs[0], o.Inputs[1]))
-        else
-            let planes, from, into = n.Shape[1], plane n.A.Shape, plane n.Shape
-            make (fun o -> LanePooling.Put(dtype, planes, from, into, o.Output, o.Inputs[0], o.Inputs[1])))
-
-let private sameBatch (n: Node) (_: int) =
-    n.Shape.Size > 0L
-    && n.Shape.Rank > 0
-    && n.A.Shape.Rank > 0
-    && n.Shape[0] = n.A.Shape[0]
-
-let private reshape =
-    { follows (fun site _ -> Moves.reshape site.Shape.Raw (site.Block 0)) with
-        Fits = sameBatch
-    }
-
-let private broadcast =
-    { follows (fun site _ -> Moves.broadcastTo site.Shape (site.Block 0)) with
-        Fits = fun n lanes -> sameBatch n lanes && n.Shape.Rank = n.A.Shape.Rank
-    }
-
-// Start, length and step of each axis: of the images there are as many as before, and lanes come last.
-let private inBlock (site: Site) (ranges: int[]) =
-    Array.append (Array.skip 3 ranges) [| 0; Array.last site.Shape.Raw; 1 |]
-
-// Slices and their transposes that leave the images alone.
-let private ranges (build: int[] -> Node -> Node) =
-    { follows (fun site n -> build (inBlock site n.Attributes) (site.Block 0)) with
-        Fits = sameBatch
-    }
-
-let private paddedSum =
-    { follows (fun site n ->
-          let parts =
-              Array.chunkBySize (3 * n.Shape.Rank) n.Attributes
-              |> Array.collect (inBlock site)
-
-          PaddedSum.make parts (Array.init n.Arity site.Block)) with
-        Fits =
-            fun n lanes ->
-                Seq.forall (fun k -> (n.Input k).Shape[0] = n.Shape[0]) (seq { 0 .. n.Arity - 1 })
-                && sameBatch n lanes
-    }
-
-// A sum of each image by itself, over its last axes.
-let private sum =
-    { follows (fun site n ->
-          let reduce = Lower.extent n.A.Shape (Moves.firstAxis n) (Moves.axisCount n) |> int64
-
-          let outer, dtype = site.Shape.Size / int64 (lanesOf n), n.DType
-          operation "sum" site.Shape dtype [ site.Block 0 ] (fun o -> LaneBlock.Sum(dtype, o.Output, o.Inputs[0], outer, reduce))) with
-        Fits =
-            fun n lanes ->
-                n.DType <= ElementType.Float64
-                && lanesOf n = lanes
-                && n.Shape.Size > 0L
-                && Moves.firstAxis n > 0
-                && Moves.firstAxis n + Moves.axisCount n = n.A.Shape.Rank
-    }
-
-let private elementwise =
-    { follows (fun site n ->
-          let at k =
-              if k < n.Arity then site.Block k else null
-
-          Node.Make(n.Primitive, n.Attribute, n.Attributes, at 0, at 1, at 2)) with
-        Fits = fun n _ -> n.Shape.Size > 0L && n.Shape.Rank > 0
-    }
-
-let private byName =
-    dict
-        [
-            "conv2d",
-            convolution
-                (fun n -> Windows.describe (Windows.window n) n.A.Shape n.B.Shape n.Shape)
-                (fun shape size -> not (shape.FillsWithFilters size))
-                LaneConvolution.Forward
-            "conv2dInput",
-            convolution (fun n -> Windows.describe (Windows.window n) n.Shape n.B.Shape n.A.Shape) (fun _ _ -> true) LaneConvolution.BackwardInput
-            "conv2dWeight", weightGradient
-            "maxPositions", pooling LanePooling.MaxPositions false
-            "takeAt", take
-            "putAt", put
-            "avgPool2d", pooling LanePooling.Average false
-            "avgPool2dInput", pooling LanePooling.AverageBackward true
-            "reshape", reshape
-            "broadcastTo", broadcast
-            "slice", ranges Moves.slice
-            "pad", ranges Moves.pad
-            "paddedSum", paddedSum
-            "sum", sum
-        ]
-
-let private ruleOf (n: Node) =
-    match byName.TryGetValue n.Primitive.Name with
-    | true, rule when n.Arity > 0 -> ValueSome rule
-    | _ when n.Primitive.Family = Family.Elementwise && n.Arity <= 3 -> ValueSome elementwise
-    | _ -> ValueNone
+open Hybrid.Core.LaneRules
 
 // ---- which nodes ------------------------------------------------------------------------------------------------------
 
@@ -349,6 +110,7 @@ type private Builder(seat: Seat, finished: Node -> Node, origin: Dictionary<Node
     let sources = List<LaneSource>()
     let leaves = List<Node>()
     let known = Dictionary<struct (Node * LaneInput), Node>()
+    let weights = Dictionary<Node, Node>(HashIdentity.Reference)
 
     let source (outer: Node) kind (shape: Shape) dtype elements =
         match known.TryGetValue(struct (outer, kind)) with
@@ -425,18 +187,24 @@ type private Builder(seat: Seat, finished: Node -> Node, origin: Dictionary<Node
         else
             source kept LaneInput.Kept (blockOf lanes x.Shape) x.DType (x.Shape.Size / int64 x.Shape[0])
 
+    /// A tensor outside of the group that is the same for every image.
+    member _.Shared(x: Node) = shared (finished x)
+
     member _.Images() =
         source null LaneInput.Images Shape.Scalar ElementType.Int32 0L
 
     member _.Weights (n: Node) (kernel: LaneConvolution) =
-        let weights = finished n.B
-        let size = kernel.WeightBytes / int64 (n.DType.Size())
+        match weights.TryGetValue n with
+        | true, laid -> laid
+        | _ ->
+            let size = kernel.WeightBytes / int64 (n.DType.Size())
 
-        let laid =
-            operation "convWeights" (Shape [| int size |]) n.DType [ weights ] (fun o -> kernel.PackWeights(o.Output, o.Inputs[0]))
+            let laid =
+                operation "convWeights" (Shape [| int size |]) n.DType [ finished n.B ] (fun o -> kernel.PackWeights(o.Output, o.Inputs[0]))
 
-        standsFor origin n laid
-        source laid LaneInput.Shared laid.Shape laid.DType 0L
+            standsFor origin n laid
+            weights[n] <- source laid LaneInput.Shared laid.Shape laid.DType 0L
+            weights[n]
 
     /// The group's node and, for each result, its parts: kept in blocks, and plain; null where it is not wanted.
     member _.Close(lay: Order -> Node[] -> Plan, results: struct (Node * bool * bool)[]) : struct (Node * Node)[] =
@@ -567,6 +335,11 @@ let apply (lay: Order -> Node[] -> Plan) (origin: Dictionary<Node, int>) (roots:
         let outer = Array.zeroCreate<Node> work.Count
         let blocks = Array.zeroCreate<Node> work.Count
         let position = Dictionary<Node, int>(HashIdentity.Reference)
+        let uses = Array.zeroCreate<int> work.Count
+
+        for p in Seq.append work.Operands work.Roots do
+            uses[p] <- uses[p] + 1
+
 
         for i in 0 .. work.Count - 1 do
             position[work.Nodes[i]] <- i
@@ -593,20 +366,30 @@ let apply (lay: Order -> Node[] -> Plan) (origin: Dictionary<Node, int>) (roots:
                 let n = work.Nodes[i]
                 let rule = (ruleOf n).Value
 
-                let take k =
+                let take (n: Node) k =
                     let x = n.Input k
 
                     if builder.Holds x then
                         builder[x]
                     else
-                        let p = work.Operands[work.Starts[i] + k]
-                        builder.Take(x, (if passes seats[p] seat rule k then blocks[p] else null))
+                        let p = position[x]
+
+                        builder.Take(
+                            x,
+                            (if passes seats[p] seat (ruleOf n).Value k then
+                                 blocks[p]
+                             else
+                                 null)
+                        )
 
                 let site =
                     {
-                        Block = take
+                        Node = n
+                        BlockOf = take
                         Images = builder.Images
-                        Weights = fun _ kernel -> builder.Weights n kernel
+                        Weights = (fun n kernel -> builder.Weights n kernel)
+                        Shared = builder.Shared
+                        Absorbs = fun x -> builder.Holds x && uses[position[x]] = 1
                         Shape =
                             if seats[i].Closes then
                                 Shape [| int n.Shape.Size; seat.Lanes |]

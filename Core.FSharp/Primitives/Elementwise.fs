@@ -344,18 +344,15 @@ let abs x = unary absPrimitive x
 tie absPrimitive (fun n _ g -> mul g (sign n.A)) (onOne "abs" Domain.NonZero abs)
 
 let private reluPrimitive =
-    { unaryRecord "relu" UnaryOp.Relu "relu({0})" @"\operatorname{relu}({0})" first with
+    { unaryRecord "relu" UnaryOp.Relu "relu({0})" @"\operatorname{relu}({0})" output with
         Kink = "relu'(0) = 0"
     }
 
 /// max(x, 0); NaN stays NaN.
 let relu x = unary reluPrimitive x
 
-// The mask is of the dead half, so that NaN passes the gradient, as in PyTorch.
-tie
-    reluPrimitive
-    (fun n _ g -> where (lessEqual n.A (Leaves.constant g.DType 0.0)) (Leaves.constant g.DType 0.0) g)
-    (onOne "relu" Domain.NonZero relu)
+// The mask is of the dead half, so that NaN passes the gradient, and from the result, so that the input need not be kept: both as in PyTorch.
+tie reluPrimitive (fun n _ g -> where (lessEqual n (Leaves.constant g.DType 0.0)) (Leaves.constant g.DType 0.0) g) (onOne "relu" Domain.NonZero relu)
 
 // The loser gets nothing, and a tie is shared equally; where one is NaN nobody loses, as in PyTorch.
 let private extremum name op text latex (loses: Node -> Node -> Node) =

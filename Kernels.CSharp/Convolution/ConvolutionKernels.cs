@@ -132,9 +132,12 @@ internal sealed unsafe class ConvolutionKernels<S, V, T> : IConvolution
             GC.KeepAlive(memory);
         }
 
-        public override void Run(nint y, nint x, nint weights)
+        public override void Run(nint y, nint x, nint weights, nint bias, bool rectify)
         {
-            CorrelationBlocks<S, V, T>.Block(job, y, job.Frame.Cut<T>(x, Workspace.Purpose.LaneImages), weights);
+            CorrelationJob run = job;
+            run.Bias = bias;
+            run.Rectify = rectify;
+            CorrelationBlocks<S, V, T>.Block(run, y, run.Frame.Cut<T>(x, Workspace.Purpose.LaneImages), weights);
             GC.KeepAlive(memory);
         }
     }

@@ -74,6 +74,12 @@ internal unsafe struct CorrelationJob
     public Correlation* Sweeps;
     public int SweepCount;
     public nint Weights;
+
+    /// <summary>A number for each output, added to its sums, or 0 for none.</summary>
+    public nint Bias;
+
+    /// <summary>Whether results are rectified.</summary>
+    public bool Rectify;
     public nint Result;
 
     /// <summary>Elements of an image of the result.</summary>
@@ -124,13 +130,13 @@ internal static unsafe class CorrelationBlocks<S, V, T>
             Correlation* sweep = job.Sweeps + i;
             for (int lanes = 0; lanes < LaneLayout<T>.Bytes; lanes += sizeof(V))
             {
-                Sweep(sweep, source + lanes, target + lanes, weights + (nint)sweep->Weights);
+                Sweep(job, sweep, source + lanes, target + lanes, weights + (nint)sweep->Weights);
             }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Sweep(Correlation* sweep, nint source, nint target, nint weights)
+    private static void Sweep(in CorrelationJob job, Correlation* sweep, nint source, nint target, nint weights)
     {
         CorrelationTile call;
         call.SourceStep = sweep->SourceStep;
@@ -140,6 +146,7 @@ internal static unsafe class CorrelationBlocks<S, V, T>
         call.Planes = sweep->Planes;
         call.PlaneTaps = sweep->WindowRows.Taps * sweep->WindowColumns.Taps;
         call.RowTaps = sweep->WindowColumns.Taps;
+        call.Rectify = job.Rectify;
         int tiles = TilesOf(sweep->Outputs);
         int runs = (sweep->Columns + WindowTiles<S, V, T>.Places - 1) / WindowTiles<S, V, T>.Places;
         for (int row = 0; row < sweep->Rows; row++)
@@ -152,6 +159,7 @@ internal static unsafe class CorrelationBlocks<S, V, T>
                 int first = TileStart(sweep->Outputs, tile, tiles);
                 int outputs = TileStart(sweep->Outputs, tile + 1, tiles) - first;
                 call.Weights = weights + (nint)((long)first * sweep->Taps * sizeof(T));
+                call.Bias = job.Bias == 0 ? 0 : job.Bias + (first * sizeof(T));
                 int column = 0;
                 for (int run = 1; run <= runs; run++)
                 {

@@ -24,6 +24,12 @@ internal struct CorrelationTile
     /// <summary>The outputs' weights, tap by tap.</summary>
     public nint Weights;
 
+    /// <summary>A number to add to each output at last, or 0 for none.</summary>
+    public nint Bias;
+
+    /// <summary>Whether results are rectified.</summary>
+    public bool Rectify;
+
     /// <summary>The taps are [planes, rows, columns], of which these rows and columns are used.</summary>
     public int Planes;
     public int PlaneTaps;
@@ -183,6 +189,21 @@ internal static unsafe class CorrelationLoop<S, V, T, R, N>
         }
 
         byte* target = (byte*)tile->Target + (row * tile->TargetPlaneStep);
+        if (tile->Bias != 0)
+        {
+            V bias = S.Broadcast(((T*)tile->Bias)[row]);
+            a = S.Add(a, bias);
+            b = S.Add(b, bias);
+            c = S.Add(c, bias);
+        }
+
+        if (tile->Rectify)
+        {
+            a = ReluFunction<T>.Invoke<S, V>(a);
+            b = ReluFunction<T>.Invoke<S, V>(b);
+            c = ReluFunction<T>.Invoke<S, V>(c);
+        }
+
         S.Store((T*)target, a);
         if (N.Value > 1)
         {

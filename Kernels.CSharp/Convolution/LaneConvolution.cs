@@ -30,7 +30,9 @@ public abstract class LaneConvolution
     /// <param name="y">Output block.</param>
     /// <param name="x">Input block.</param>
     /// <param name="packed">The weights as <see cref="PackWeights"/> made them.</param>
-    public abstract void Run(nint y, nint x, nint packed);
+    /// <param name="bias">A number for each channel of the output, added to every sum; none by default.</param>
+    /// <param name="rectify">Whether the result then becomes max(result, 0), NaN staying NaN; false by default.</param>
+    public abstract void Run(nint y, nint x, nint packed, nint bias = 0, bool rectify = false);
 }
 
 /// <summary>

@@ -60,6 +60,19 @@ let private networks: (string * int list * int list list * (Tensor -> Tensor[] -
             let y = (whole.Slice(2, 0, 5, 2) * whole.Slice(2, 1, 6, 2)).Slice(1, 1)
             let z = y.Pad([| 0; 1; 2; 0 |], [| 0; 0; 1; 3 |], 0.5, [| 0; 0; 1; 2 |])
             z.Conv2d(p[1]).Tanh().Slice(0, x.Shape[0] / 2).Pad([| 1; 0; 0; 0 |], [| 0; 0; 0; 0 |]))
+        "what a convolution may do as it stores, and what it may not",
+        [ 2; 4; 4 ],
+        List.replicate 6 [ 3; 2; 2; 2 ] @ [ [ 3; 1; 1 ]; [ 1; 3; 1; 1 ]; [ 1; 1; 3 ] ],
+        (fun x p ->
+            let y i = x.Conv2d(p[i]: Tensor)
+            let channels, again, columns = p[6], p[7], p[8]
+            let both = y 2
+            let reshaped = (y 5).Reshape(x.Shape[0], 3, 9) + channels.Reshape(3, 1)
+
+            ((y 0 + channels).Relu() + again) * (y 1 + columns).Relu()
+            + (both.Relu() + channels) * both
+            + (y 3 + again + channels).Relu().Relu() * ((y 4).Relu() + channels)
+            + reshaped.Relu().Reshape(x.Shape[0], 3, 3, 3))
         "lanes without an image that hold infinities",
         [ 1; 6; 6 ],
         [ [ 2; 1; 3; 3 ]; [ 3; 2; 2; 2 ] ],
@@ -93,6 +106,14 @@ let private step (options: EngineOptions) batch dtype number =
     |> Array.collect (fun t -> t.ToDoubles())
     |> Array.map BitConverter.DoubleToInt64Bits,
     engine.Explain()
+
+[<Fact>]
+let ``a convolution adds its bias and rectifies as it stores`` () =
+    let options = EngineOptions(Threads = 1)
+    let _, explained = step options 16 ElementType.Float32 0
+    Assert.Contains(" conv2d+add+relu float32[3, 10, 9, 16]", explained)
+    let _, explained = step options 16 ElementType.Float32 1
+    Assert.Contains(" conv2d+add float32[4, 18, 16]", explained)
 
 let cases: TheoryData<int, int> =
     let data = TheoryData<int, int>()

@@ -1,0 +1,323 @@
+/// How operations that compute each image by itself are computed for images side by side, one in each lane of a register: a table of rules by name. No rule
+/// changes a bit.
+module internal Hybrid.Core.LaneRules
+
+open System
+open Hybrid.Kernels
+open Hybrid.Core.Primitive
+
+/// What a rule builds with: inputs as they are for a block, and outside of the group.
+type Site =
+    {
+        Node: Node
+        /// The shape of a block of the node.
+        Shape: Shape
+        /// The block's own part of a node's input k.
+        BlockOf: Node -> int -> Node
+        /// The number of images in the block.
+        Images: unit -> Node
+        /// The weights of a convolution as a kernel wants them, made once for all blocks.
+        Weights: Node -> LaneConvolution -> Node
+        /// A tensor that is the same for every image.
+        Shared: Node -> Node
+        /// Whether the group computes a node for one reader alone, which may then do its work too.
+        Absorbs: Node -> bool
+    }
+
+    /// The block's own part of input k.
+    member this.Block k = this.BlockOf this.Node k
+
+/// How a node that computes each image by itself is computed for a block of images.
+type Rule =
+    {
+        /// Whether the layout pays even if no input has it yet.
+        Starts: bool
+        /// Whether the node is one that the rule can build for blocks of a number of lanes.
+        Fits: Node -> int -> bool
+        /// The inputs that are the same for every image, as bits.
+        Shared: int
+        Build: Site -> Node -> Node
+    }
+
+/// A primitive of plans alone: a kernel that is known already.
+let step name (shape: Shape) (dtype: ElementType) (inputs: Node list) (kernel: Kernel) =
+    let p =
+        { define name Family.Move inputs.Length with
+            Access = Access.Contiguous
+            Shape = ShapeRule(fun _ -> shape)
+            Type = TypeRule(fun _ -> dtype)
+            Lower = Lowering(fun _ _ -> kernel)
+        }
+
+    Node.MakeMany(p, 0L, null, Array.ofList inputs)
+
+let operation name shape dtype inputs (run: Operands -> unit) =
+    step name shape dtype inputs (Kernel run)
+
+let batchOf (n: Node) = n.A.Shape[0]
+
+let lanesOf (n: Node) = LaneBlock.Lanes n.DType
+
+// Half empty registers are no slower than what the kernels for single images do.
+let private fillsLanes (n: Node) lanes =
+    2 * batchOf n >= lanes
+    && n.Shape.Size > 0L
+    && n.A.Shape.Size > 0L
+    && n.B.Shape.Size > 0L
+
+let private forwardShape (n: Node) =
+    Windows.describe (Windows.window n) n.A.Shape n.B.Shape n.Shape
+
+/// A convolution, what is added to each of its channels (null for nothing), and whether the result is rectified.
+[<Struct>]
+type private Biased =
+    {
+        Convolution: Node
+        Bias: Node
+        Rectified: bool
+    }
+
+// The tensor [channels] that an operand of [batch, channels, ...] repeats everywhere else, or null.
+let private perChannel (x: Node) =
+    let axis =
+        if x.Primitive.Name = "broadcastTo" then
+            x.A.Shape.Rank - x.Shape.Rank + 1
+        else
+            -1
+
+    if axis >= 0 && x.A.Shape[axis] = x.Shape[1] && x.A.Shape.Size = int64 x.Shape[1] then
+        x.A
+    else
+        null
+
+// A convolution that can do a node's work as it stores its sums, if there is one.
+let rec private biased (site: Site) (n: Node) : Biased voption =
+    let inner () =
+        if site.Absorbs n.A then biased site n.A else ValueNone
+
+    match n.Primitive.Name with
+    | "conv2d" ->
+        ValueSome
+            {
+                Convolution = n
+                Bias = null
+                Rectified = false
+            }
+    | "reshape" when n.Shape.Rank > 1 && n.A.Shape.Rank > 1 && n.Shape[1] = n.A.Shape[1] -> inner ()
+    | "add" ->
+        match inner () with
+        | ValueSome c when isNull c.Bias && not c.Rectified ->
+            match perChannel n.B with
+            | null -> ValueNone
+            | bias -> ValueSome { c with Bias = bias }
+        | _ -> ValueNone
+    | "relu" ->
+        match inner () with
+        | ValueSome c when not c.Rectified -> ValueSome { c with Rectified = true }
+        | _ -> ValueNone
+    | _ -> ValueNone
+
+// All that `biased` found as one kernel.
+let private buildBiased (site: Site) (c: Biased) =
+    let n = c.Convolution
+    let made = LaneConvolution.Forward(n.DType, forwardShape n)
+    let inputs = [ site.BlockOf n 0; site.Weights n made ]
+    let name = if c.Rectified then "+relu" else ""
+
+    if isNull c.Bias then
+        operation ("conv2d" + name) site.Shape n.DType inputs (fun o -> made.Run(o.Output, o.Inputs[0], o.Inputs[1], 0n, c.Rectified))
+    else
+        operation ("conv2d+add" + name) site.Shape n.DType (inputs @ [ site.Shared c.Bias ]) (fun o ->
+            made.Run(o.Output, o.Inputs[0], o.Inputs[1], o.Inputs[2], c.Rectified))
+
+let private convolution (shape: Node -> ConvolutionShape) fits build =
+    {
+        Starts = true
+        Fits = fun n lanes -> fillsLanes n lanes && fits (shape n) (n.DType.Size())
+        Shared = 2
+        Build = build
+    }
+
+let private forward =
+    convolution forwardShape (fun shape size -> not (shape.FillsWithFilters size)) (fun site n -> buildBiased site (biased site n).Value)
+
+let private backwardInput =
+    let shape (n: Node) =
+        Windows.describe (Windows.window n) n.Shape n.B.Shape n.A.Shape
+
+    convolution shape (fun _ _ -> true) (fun site n ->
+        let made = LaneConvolution.BackwardInput(n.DType, shape n)
+
+        operation "conv2dInput" site.Shape n.DType [ site.Block 0; site.Weights n made ] (fun o -> made.Run(o.Output, o.Inputs[0], o.Inputs[1])))
+
+let private weightGradient =
+    {
+        Starts = true
+        Fits = fillsLanes
+        Shared = 0
+        Build =
+            fun site n ->
+                let kernel =
+                    LaneWeightGradient.Create(n.DType, Windows.describe (Windows.window n) n.A.Shape n.Shape n.B.Shape)
+
+                operation "conv2dWeight" site.Shape n.DType [ site.Block 0; site.Block 1; site.Images() ] (fun o ->
+                    kernel.Add(o.Output, o.Inputs[0], o.Inputs[1], Runtime.InteropServices.Marshal.ReadInt32 o.Inputs[2]))
+    }
+
+let private follows build =
+    {
+        Starts = false
+        Fits = fun n lanes -> n.Shape.Size > 0L && n.A.DType <= ElementType.Float64 && lanesOf n.A = lanes
+        Shared = 0
+        Build = build
+    }
+
+// The planes of one image.
+let private pool (n: Node) (x: Shape) (y: Shape) =
+    let shape = Windows.poolShape (Windows.window n) x y
+
+    PoolingShape(
+        x[1],
+        shape.Height,
+        shape.Width,
+        shape.OutHeight,
+        shape.OutWidth,
+        shape.KernelHeight,
+        shape.KernelWidth,
+        shape.StrideHeight,
+        shape.StrideWidth,
+        shape.PadTop,
+        shape.PadLeft,
+        shape.DilationHeight,
+        shape.DilationWidth
+    )
+
+let private pooling (run: ElementType * PoolingShape * nativeint * nativeint -> unit) transposed =
+    follows (fun site n ->
+        let shape =
+            if transposed then
+                pool n n.Shape n.A.Shape
+            else
+                pool n n.A.Shape n.Shape
+
+        let dtype = n.A.DType
+        operation n.Primitive.Name site.Shape n.DType [ site.Block 0 ] (fun o -> run (dtype, shape, o.Output, o.Inputs[0])))
+
+let private plane (shape: Shape) = shape[2] * shape[3]
+
+let private take =
+    follows (fun site n ->
+        let dtype = n.DType
+
+        if n.B.Primitive.Name = "maxPositions" && Object.ReferenceEquals(n.B.A, n.A) then
+            let shape = pool n.B n.A.Shape n.Shape
+            operation "maxPool" site.Shape dtype [ site.Block 0 ] (fun o -> LanePooling.Max(dtype, shape, o.Output, o.Inputs[0]))
+        else
+            let planes, from, into = n.Shape[1], plane n.A.Shape, plane n.Shape
+
+            operation "takeAt" site.Shape dtype [ site.Block 0; site.Block 1 ] (fun o ->
+                LanePooling.Take(dtype, planes, from, into, o.Output, o.Inputs[0], o.Inputs[1])))
+
+let private put =
+    follows (fun site n ->
+        let dtype = n.DType
+        let make = operation "putAt" site.Shape dtype [ site.Block 0; site.Block 1 ]
+
+        if n.B.Primitive.Name = "maxPositions" && Shapes.same n.B.A.Shape n.Shape then
+            let shape = pool n.B n.Shape n.A.Shape
+            make (fun o -> LanePooling.MaxBackward(dtype, shape, o.Output, o.Inputs[0], o.Inputs[1]))
+        else
+            let planes, from, into = n.Shape[1], plane n.A.Shape, plane n.Shape
+            make (fun o -> LanePooling.Put(dtype, planes, from, into, o.Output, o.Inputs[0], o.Inputs[1])))
+
+let private sameBatch (n: Node) (_: int) =
+    n.Shape.Size > 0L
+    && n.Shape.Rank > 0
+    && n.A.Shape.Rank > 0
+    && n.Shape[0] = n.A.Shape[0]
+
+let private reshape =
+    { follows (fun site _ -> Moves.reshape site.Shape.Raw (site.Block 0)) with
+        Fits = sameBatch
+    }
+
+let private broadcast =
+    { follows (fun site _ -> Moves.broadcastTo site.Shape (site.Block 0)) with
+        Fits = fun n lanes -> sameBatch n lanes && n.Shape.Rank = n.A.Shape.Rank
+    }
+
+// Start, length and step of each axis: of the images there are as many as before, and lanes come last.
+let private inBlock (site: Site) (ranges: int[]) =
+    Array.append (Array.skip 3 ranges) [| 0; Array.last site.Shape.Raw; 1 |]
+
+// Slices and their transposes that leave the images alone.
+let private ranges (build: int[] -> Node -> Node) =
+    { follows (fun site n -> build (inBlock site n.Attributes) (site.Block 0)) with
+        Fits = sameBatch
+    }
+
+let private paddedSum =
+    { follows (fun site n ->
+          let parts =
+              Array.chunkBySize (3 * n.Shape.Rank) n.Attributes
+              |> Array.collect (inBlock site)
+
+          PaddedSum.make parts (Array.init n.Arity site.Block)) with
+        Fits =
+            fun n lanes ->
+                Seq.forall (fun k -> (n.Input k).Shape[0] = n.Shape[0]) (seq { 0 .. n.Arity - 1 })
+                && sameBatch n lanes
+    }
+
+// A sum of each image by itself, over its last axes.
+let private sum =
+    { follows (fun site n ->
+          let reduce = Lower.extent n.A.Shape (Moves.firstAxis n) (Moves.axisCount n) |> int64
+
+          let outer, dtype = site.Shape.Size / int64 (lanesOf n), n.DType
+          operation "sum" site.Shape dtype [ site.Block 0 ] (fun o -> LaneBlock.Sum(dtype, o.Output, o.Inputs[0], outer, reduce))) with
+        Fits =
+            fun n lanes ->
+                n.DType <= ElementType.Float64
+                && lanesOf n = lanes
+                && n.Shape.Size > 0L
+                && Moves.firstAxis n > 0
+                && Moves.firstAxis n + Moves.axisCount n = n.A.Shape.Rank
+    }
+
+let private elementwise =
+    { follows (fun site n ->
+          let at k =
+              if k < n.Arity then site.Block k else null
+
+          match biased site n with
+          | ValueSome c -> buildBiased site c
+          | ValueNone -> Node.Make(n.Primitive, n.Attribute, n.Attributes, at 0, at 1, at 2)) with
+        Fits = fun n _ -> n.Shape.Size > 0L && n.Shape.Rank > 0
+    }
+
+let private byName =
+    dict
+        [
+            "conv2d", forward
+            "conv2dInput", backwardInput
+            "conv2dWeight", weightGradient
+            "maxPositions", pooling LanePooling.MaxPositions false
+            "takeAt", take
+            "putAt", put
+            "avgPool2d", pooling LanePooling.Average false
+            "avgPool2dInput", pooling LanePooling.AverageBackward true
+            "reshape", reshape
+            "broadcastTo", broadcast
+            "slice", ranges Moves.slice
+            "pad", ranges Moves.pad
+            "paddedSum", paddedSum
+            "sum", sum
+        ]
+
+/// The rule of a node, if there is one.
+let ruleOf (n: Node) =
+    match byName.TryGetValue n.Primitive.Name with
+    | true, rule when n.Arity > 0 -> ValueSome rule
+    | _ when n.Primitive.Family = Family.Elementwise && n.Arity <= 3 -> ValueSome elementwise
+    | _ -> ValueNone
