@@ -79,7 +79,7 @@ let private both = 3
 let constantLike (n: Node) (value: float) =
     Moves.broadcastTo n.Shape (Leaves.constant n.DType value)
 
-let private onOne name domain build =
+let private onOne (name: string) domain build =
     [
         {
             Name = $"{name} of a matrix"
@@ -98,7 +98,7 @@ let private onOne name domain build =
         }
     ]
 
-let private onTwo name (left: Domain) (right: Domain) build =
+let private onTwo (name: string) (left: Domain) (right: Domain) build =
     [
         for title, a, b in
             [
