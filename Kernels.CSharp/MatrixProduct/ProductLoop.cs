@@ -49,6 +49,10 @@ internal static unsafe class ProductLoop<S, V, T>
         {
             Clear(p);
         }
+        else if (FewRows<T>.Fits(p))
+        {
+            FewRows<T>.Run(p);
+        }
         else if (p.RowStepA == 1 && p.N <= TileTable<S, V, T>.MaxRows && p.N < S.Count && p.M >= StripWidth)
         {
             RunTransposed(p);

@@ -7,7 +7,7 @@ namespace Hybrid.Kernels.Tests;
 
 /// <summary>
 /// The matrix product, bit for bit against the chain of fused multiply-adds that rule R10 prescribes, at sizes on both sides of
-/// every blocking constant (tiles 14 and 6, vectors 2 to 16, blocks 384, 448 and 2048).
+/// every blocking constant (tiles 14 and 6, vectors 2 to 16, blocks 384, 448 and 2048; products of few rows: 3 rows, 8 terms).
 /// </summary>
 public sealed class MatrixProductTests
 {
@@ -34,6 +34,17 @@ public sealed class MatrixProductTests
             { 60, 2100, 30 },
             { 130, 600, 400 },
             { 130, 512, 64 },
+            { 1, 2, 9 },
+            { 1, 4, 8 },
+            { 2, 5, 7 },
+            { 2, 8, 13 },
+            { 3, 10, 128 },
+            { 1, 16, 21 },
+            { 3, 17, 9 },
+            { 1, 47, 390 },
+            { 2, 131, 65 },
+            { 3, 70, 2051 },
+            { 4, 20, 15 },
         };
 
     [Theory]
