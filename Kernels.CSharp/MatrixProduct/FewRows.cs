@@ -70,7 +70,7 @@ internal static unsafe class FewRows<S, V, T>
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile<R>(in Product p, int first, int second)
-        where R : ISize
+        where R : unmanaged, ISize
     {
         V c0a = S.Zero;
         V c0b = S.Zero;
@@ -90,12 +90,12 @@ internal static unsafe class FewRows<S, V, T>
         {
             FourColumns<S, V, T>.LoadEight(ba, stepB, out FourColumns<S, V, T> w, out FourColumns<S, V, T> v);
             c0a = Links(a0, stepA, w, v, c0a, 0);
-            c1a = R.Value > 1 ? Links(a1, stepA, w, v, c1a, 0) : c1a;
-            c2a = R.Value > 2 ? Links(a2, stepA, w, v, c2a, 0) : c2a;
+            c1a = sizeof(R) > 1 ? Links(a1, stepA, w, v, c1a, 0) : c1a;
+            c2a = sizeof(R) > 2 ? Links(a2, stepA, w, v, c2a, 0) : c2a;
             FourColumns<S, V, T>.LoadEight(bb, stepB, out w, out v);
             c0b = Links(a0, stepA, w, v, c0b, 0);
-            c1b = R.Value > 1 ? Links(a1, stepA, w, v, c1b, 0) : c1b;
-            c2b = R.Value > 2 ? Links(a2, stepA, w, v, c2b, 0) : c2b;
+            c1b = sizeof(R) > 1 ? Links(a1, stepA, w, v, c1b, 0) : c1b;
+            c2b = sizeof(R) > 2 ? Links(a2, stepA, w, v, c2b, 0) : c2b;
             a0 += Terms * stepA;
             a1 += Terms * stepA;
             a2 += Terms * stepA;
@@ -112,24 +112,24 @@ internal static unsafe class FewRows<S, V, T>
             a2 -= skip * stepA;
             FourColumns<S, V, T>.LoadEight(ba - skip, stepB, out FourColumns<S, V, T> w, out FourColumns<S, V, T> v);
             c0a = Links(a0, stepA, w, v, c0a, skip);
-            c1a = R.Value > 1 ? Links(a1, stepA, w, v, c1a, skip) : c1a;
-            c2a = R.Value > 2 ? Links(a2, stepA, w, v, c2a, skip) : c2a;
+            c1a = sizeof(R) > 1 ? Links(a1, stepA, w, v, c1a, skip) : c1a;
+            c2a = sizeof(R) > 2 ? Links(a2, stepA, w, v, c2a, skip) : c2a;
             FourColumns<S, V, T>.LoadEight(bb - skip, stepB, out w, out v);
             c0b = Links(a0, stepA, w, v, c0b, skip);
-            c1b = R.Value > 1 ? Links(a1, stepA, w, v, c1b, skip) : c1b;
-            c2b = R.Value > 2 ? Links(a2, stepA, w, v, c2b, skip) : c2b;
+            c1b = sizeof(R) > 1 ? Links(a1, stepA, w, v, c1b, skip) : c1b;
+            c2b = sizeof(R) > 2 ? Links(a2, stepA, w, v, c2b, skip) : c2b;
         }
 
         T* c = (T*)p.C;
         S.Store(c + first, c0a);
         S.Store(c + second, c0b);
-        if (R.Value > 1)
+        if (sizeof(R) > 1)
         {
             S.Store(c + p.RowStepC + first, c1a);
             S.Store(c + p.RowStepC + second, c1b);
         }
 
-        if (R.Value > 2)
+        if (sizeof(R) > 2)
         {
             S.Store(c + (2 * p.RowStepC) + first, c2a);
             S.Store(c + (2 * p.RowStepC) + second, c2b);
