@@ -13,7 +13,7 @@ public static unsafe class MatrixProduct
     /// <summary>Multiply-adds from which a second thread is worth its start.</summary>
     private const long Grain = 1 << 19;
 
-    /// <summary>Rows that a tile has at least, if C has them: the height of two tiles of registers.</summary>
+    /// <summary>Rows that a tile has at least, if C has them: enough to fill the registers.</summary>
     private const int LeastRows = 14;
 
     /// <summary>C = op(A) op(B), with C [m, n], op(A) [m, k] and op(B) [k, n]. C must not overlap A or B.</summary>

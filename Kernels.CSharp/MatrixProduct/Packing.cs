@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Hybrid.Kernels;
 
@@ -61,40 +62,57 @@ internal static unsafe class Packing<S, V, T>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Transposed(T* source, long rowStep, long columnStep, T* target, int depth, int columns, int width)
     {
-        int side = Transposition<T>.Side;
-        int wholeDepth = rowStep == 1 ? depth / side * side : 0;
-        int wholeColumns = wholeDepth > 0 ? columns / side * side : 0;
-        for (int j = 0; j < wholeColumns; j += 2 * side)
+        if (rowStep != 1 || depth < 8 || columns < Vector128<T>.Count)
         {
-            // Two squares write whole cache lines.
-            bool two = j + side < wholeColumns;
-            for (int k = 0; k < wholeDepth; k += side)
-            {
-                T* from = source + (j * columnStep) + k;
-                T* to = target + ((long)k * width) + j;
-                Transposition<T>.Square(from, columnStep, to, width);
-                if (two)
-                {
-                    Transposition<T>.Square(from + (side * columnStep), columnStep, to + side, width);
-                }
-            }
+            Elements(source, rowStep, columnStep, target, depth, columns, width);
+        }
+        else if (columns >= S.Count)
+        {
+            Blocks<S, V>(source, columnStep, target, depth, columns, width);
+        }
+        else if (columns >= Vector256<T>.Count && CpuFeatures.Has256)
+        {
+            Blocks<Simd256<T>, Vector256<T>>(source, columnStep, target, depth, columns, width);
+        }
+        else
+        {
+            Blocks<Simd128<T>, Vector128<T>>(source, columnStep, target, depth, columns, width);
         }
 
-        Elements(source, rowStep, columnStep, target, 0, wholeDepth, wholeColumns, columns, width);
-        Elements(source, rowStep, columnStep, target, wholeDepth, depth, 0, columns, width);
         for (int k = 0; columns < width && k < depth; k++)
         {
             new Span<T>(target + ((long)k * width) + columns, width - columns).Clear();
         }
     }
 
-    /// <summary>What is left of <see cref="Transposed"/> outside of whole squares.</summary>
+    /// <summary>By blocks of eight values of k and a register of columns; the last blocks overlap those before.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Elements(T* source, long rowStep, long columnStep, T* target, int from, int to, int first, int columns, int width)
+    private static void Blocks<SB, VB>(T* source, long columnStep, T* target, int depth, int columns, int width)
+        where SB : ISimd<VB, T>
+        where VB : unmanaged
     {
-        for (int k = from; k < to; k++)
+        for (int block = 0; block < columns; block += SB.Count)
         {
-            for (int j = first; j < columns; j++)
+            int j = Math.Min(block, columns - SB.Count);
+            T* from = source + (j * columnStep);
+            for (int next = 0; next < depth; next += 8)
+            {
+                int k = Math.Min(next, depth - 8);
+                T* to = target + ((long)k * width) + j;
+                FourColumns<SB, VB, T>.LoadEight(from + k, columnStep, out FourColumns<SB, VB, T> four, out FourColumns<SB, VB, T> others);
+                four.Store(to, width);
+                others.Store(to + (4 * width), width);
+            }
+        }
+    }
+
+    /// <summary>One by one: few of them, or none that follow each other.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Elements(T* source, long rowStep, long columnStep, T* target, int depth, int columns, int width)
+    {
+        for (int k = 0; k < depth; k++)
+        {
+            for (int j = 0; j < columns; j++)
             {
                 target[((long)k * width) + j] = source[(j * columnStep) + (k * rowStep)];
             }

@@ -28,14 +28,12 @@ internal static unsafe class ProductLoop<S, V, T>
     where V : unmanaged
     where T : unmanaged
 {
-    /// <summary>Depth of a block of K: a strip of B (two vectors wide) and a tile of A together stay near the first-level cache.</summary>
-    private const int BlockK = 384;
+    /// <summary>Depth of a block of K. A strip of B leaves the nearest cache at half of it, but every block reads and writes all of C, which costs more.</summary>
+    private const int BlockK = 512;
     private const int BlockN = 2048;
 
-    /// <summary>Rows of a block of M: with BlockK it fits the second-level cache.</summary>
-    private static int BlockM => 448 * 4 / sizeof(T);
-
-    private static int StripWidth => 2 * S.Count;
+    /// <summary>Rows of a block of M: with BlockK it fills the second-level cache.</summary>
+    private static int BlockM => 512 * 4 / sizeof(T);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(Product p)
@@ -49,7 +47,11 @@ internal static unsafe class ProductLoop<S, V, T>
         {
             Clear(p);
         }
-        else if (p.RowStepA == 1 && p.N <= TileTable<S, V, T>.MaxRows && p.N < S.Count && p.M >= StripWidth)
+        else if (FewRows<T>.Fits(p))
+        {
+            FewRows<T>.Run(p);
+        }
+        else if (p.RowStepA == 1 && p.N < S.Count && p.M >= 2 * S.Count)
         {
             RunTransposed(p);
         }
@@ -99,50 +101,40 @@ internal static unsafe class ProductLoop<S, V, T>
 
     private static void RunBlocks(Product p)
     {
-        int maxRows = TileTable<S, V, T>.MaxRows;
-        int blocksK = (p.K + BlockK - 1) / BlockK;
-        int depth = (p.K + blocksK - 1) / blocksK;
-        bool packB = p.ColumnStepB != 1 || (p.M > 4 * maxRows && p.RowStepB * sizeof(T) > 1024);
-        bool packA = PacksA(p);
-        for (int n = 0; n < p.N; n += BlockN)
+        Block block = new() { Product = p, StripByStrip = p.M <= BlockM };
+        (block.MaxRows, block.MaxVectors) = TileTable<S, V, T>.Shape(p.M, p.N);
+        int stripWidth = block.MaxVectors * S.Count;
+        block.PackedB = p.ColumnStepB != 1 || (p.M > 4 * block.MaxRows && p.RowStepB * sizeof(T) > 1024);
+        block.PackedA = p.N > 2 * stripWidth && (p.ColumnStepA != 1 || p.RowStepA * sizeof(T) % 2048 == 0 || p.N >= 512);
+        int blocksN = Parts(p.N, BlockN);
+        int blocksK = Parts(p.K, BlockK);
+        int blocksM = Parts(p.M, BlockM);
+        for (int n = 0; n < blocksN; n++)
         {
-            int width = Math.Min(BlockN, p.N - n);
-            for (int k = 0; k < p.K; k += depth)
+            (block.FirstColumn, block.Columns) = Part(p.N, n, blocksN, S.Count);
+            for (int k = 0; k < blocksK; k++)
             {
-                Block block = new()
-                {
-                    Product = p,
-                    FirstColumn = n,
-                    Columns = width,
-                    FirstK = k,
-                    Depth = Math.Min(depth, p.K - k),
-                    PackedA = packA,
-                    PackedB = packB,
-                    StripByStrip = p.M <= BlockM,
-                };
+                (block.FirstK, block.Depth) = Part(p.K, k, blocksK, 1);
                 block.PackB();
-                for (int m = 0; m < p.M; m += BlockM)
+                for (int m = 0; m < blocksM; m++)
                 {
-                    block.FirstRow = m;
-                    block.Rows = Math.Min(BlockM, p.M - m);
+                    (block.FirstRow, block.Rows) = Part(p.M, m, blocksM, 1);
                     block.Run();
                 }
             }
         }
     }
 
-    /// <summary>
-    /// Whether rows of A are worth copying: a step of a multiple of 2 KiB maps a tile's rows to the same cache sets, and a
-    /// transposed or widely used A is read many times.
-    /// </summary>
-    private static bool PacksA(Product p)
-    {
-        if (p.N <= 2 * StripWidth)
-        {
-            return false;
-        }
+    /// <summary>How many parts of at most so many a length needs.</summary>
+    private static int Parts(int length, int most) => (length + most - 1) / most;
 
-        return p.ColumnStepA != 1 || p.RowStepA * sizeof(T) % 2048 == 0 || p.N >= 512;
+    /// <summary>Start and length of one of several parts of a length that share its units evenly, so that none is much shorter than the others.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (int Start, int Length) Part(int length, int part, int parts, int unit)
+    {
+        (int units, int longer) = Math.DivRem(Parts(length, unit), parts);
+        int start = ((part * units) + Math.Min(part, longer)) * unit;
+        return (start, Math.Min((units + (part < longer ? 1 : 0)) * unit, length - start));
     }
 
     private static void Clear(Product p)
@@ -157,6 +149,8 @@ internal static unsafe class ProductLoop<S, V, T>
     private struct Block
     {
         public Product Product;
+        public int MaxRows;
+        public int MaxVectors;
         public int FirstColumn;
         public int Columns;
         public int FirstK;
@@ -170,35 +164,34 @@ internal static unsafe class ProductLoop<S, V, T>
         public bool StripByStrip;
         private T* packedB;
 
+        private readonly int Strips => Parts(Columns, MaxVectors * S.Count);
+
         /// <summary>Packs every strip of B, or only the last one where it is not whole vectors.</summary>
         public void PackB()
         {
-            bool ragged = Columns % S.Count != 0;
-            if (!PackedB && !ragged)
+            if (!PackedB && Columns % S.Count == 0)
             {
                 return;
             }
 
-            int first = PackedB ? 0 : Columns / StripWidth * StripWidth;
-            int strips = StripByStrip ? 1 : (Columns + StripWidth - 1) / StripWidth;
-            packedB = (T*)Workspace.Get(Workspace.Purpose.PackedB, (long)strips * StripWidth * Depth * sizeof(T));
-            for (int column = first; column < Columns && !StripByStrip; column += StripWidth)
+            int strips = Strips;
+            packedB = (T*)Workspace.Get(Workspace.Purpose.PackedB, (StripByStrip ? 1 : (long)strips) * MaxVectors * S.Count * Depth * sizeof(T));
+            for (int strip = PackedB ? 0 : strips - 1; strip < strips && !StripByStrip; strip++)
             {
-                PackStrip(column, packedB + ((long)column * Depth));
+                (int column, int columns) = Part(Columns, strip, strips, S.Count);
+                PackStrip(column, columns, packedB + ((long)column * Depth));
             }
         }
 
-        private readonly void PackStrip(int column, T* target)
-        {
-            int columns = Math.Min(StripWidth, Columns - column);
-            Packing<S, V, T>.Strip(SourceB(column), Product.RowStepB, Product.ColumnStepB, target, Depth, columns, Vectors(columns) * S.Count);
-        }
+        private readonly void PackStrip(int column, int columns, T* target) =>
+            Packing<S, V, T>.Strip(SourceB(column), Product.RowStepB, Product.ColumnStepB, target, Depth, columns, Parts(columns, S.Count) * S.Count);
 
         /// <summary>Runs all tiles of the present rows; a strip of B is used for every tile of rows before the next one.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run()
         {
-            int tiles = (Rows + TileTable<S, V, T>.MaxRows - 1) / TileTable<S, V, T>.MaxRows;
+            int tiles = Parts(Rows, MaxRows);
+            int strips = Strips;
             T* packedA = PackedA ? PackA(tiles) : null;
             TileCall call = new()
             {
@@ -206,24 +199,23 @@ internal static unsafe class ProductLoop<S, V, T>
                 RowStepC = (nint)(Product.RowStepC * sizeof(T)),
                 Accumulate = FirstK > 0,
             };
-            for (int column = 0; column < Columns; column += StripWidth)
+            for (int strip = 0; strip < strips; strip++)
             {
-                int columns = Math.Min(StripWidth, Columns - column);
-                int vectors = Vectors(columns);
+                (int column, int columns) = Part(Columns, strip, strips, S.Count);
+                int vectors = Parts(columns, S.Count);
                 bool packed = PackedB || columns % S.Count != 0;
                 call.LastLanes = columns - ((vectors - 1) * S.Count);
-                T* strip = StripByStrip ? packedB : packedB + ((long)column * Depth);
+                T* copy = StripByStrip ? packedB : packedB + ((long)column * Depth);
                 if (packed && StripByStrip)
                 {
-                    PackStrip(column, strip);
+                    PackStrip(column, columns, copy);
                 }
 
-                call.B = (byte*)(packed ? strip : SourceB(column));
+                call.B = (byte*)(packed ? copy : SourceB(column));
                 call.RowStepB = packed ? vectors * S.Count * sizeof(T) : (nint)(Product.RowStepB * sizeof(T));
                 for (int tile = 0; tile < tiles; tile++)
                 {
-                    int row = (int)((long)Rows * tile / tiles);
-                    int height = (int)((long)Rows * (tile + 1) / tiles) - row;
+                    (int row, int height) = Part(Rows, tile, tiles, 1);
                     if (PackedA)
                     {
                         call.A = (byte*)(packedA + ((long)row * Depth));
@@ -248,16 +240,13 @@ internal static unsafe class ProductLoop<S, V, T>
             T* packed = (T*)Workspace.Get(Workspace.Purpose.PackedA, (long)Rows * Depth * sizeof(T));
             for (int tile = 0; tile < tiles; tile++)
             {
-                int row = (int)((long)Rows * tile / tiles);
-                int height = (int)((long)Rows * (tile + 1) / tiles) - row;
+                (int row, int height) = Part(Rows, tile, tiles, 1);
                 T* target = packed + ((long)row * Depth);
                 Packing<S, V, T>.Rows(SourceA(row), Product.RowStepA, Product.ColumnStepA, target, Depth, height);
             }
 
             return packed;
         }
-
-        private static int Vectors(int columns) => (columns + S.Count - 1) / S.Count;
 
         private readonly T* SourceA(int row) => (T*)Product.A + ((FirstRow + row) * Product.RowStepA) + (FirstK * Product.ColumnStepA);
 

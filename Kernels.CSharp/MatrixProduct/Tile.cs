@@ -33,47 +33,97 @@ internal unsafe struct TileCall
 /// </summary>
 /// <remarks>
 /// The text is long because it must be: each accumulator is a local of its own (an array or a loop over them would put them
-/// in memory, four times slower). Rows and vectors beyond R and N are compile-time dead. A base pointer serves
-/// three rows (base, base + step, base + 2 step), to stay within the general registers.
+/// in memory, four times slower). Rows and vectors beyond R and N are compile-time dead; three vectors go with at most nine rows. A base
+/// pointer serves three rows (base, base + step, base + 2 step), to stay within the general registers.
 /// </remarks>
 internal static unsafe class Tile<S, V, T, R, N>
     where S : ISimd<V, T>
     where V : unmanaged
     where T : unmanaged
-    where R : ISize
-    where N : ISize
+    where R : unmanaged, ISize
+    where N : unmanaged, ISize
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(TileCall* call)
     {
-        V c0a = First(call, 0, 0);
-        V c0b = First(call, 0, 1);
-        V c1a = First(call, 1, 0);
-        V c1b = First(call, 1, 1);
-        V c2a = First(call, 2, 0);
-        V c2b = First(call, 2, 1);
-        V c3a = First(call, 3, 0);
-        V c3b = First(call, 3, 1);
-        V c4a = First(call, 4, 0);
-        V c4b = First(call, 4, 1);
-        V c5a = First(call, 5, 0);
-        V c5b = First(call, 5, 1);
-        V c6a = First(call, 6, 0);
-        V c6b = First(call, 6, 1);
-        V c7a = First(call, 7, 0);
-        V c7b = First(call, 7, 1);
-        V c8a = First(call, 8, 0);
-        V c8b = First(call, 8, 1);
-        V c9a = First(call, 9, 0);
-        V c9b = First(call, 9, 1);
-        V c10a = First(call, 10, 0);
-        V c10b = First(call, 10, 1);
-        V c11a = First(call, 11, 0);
-        V c11b = First(call, 11, 1);
-        V c12a = First(call, 12, 0);
-        V c12b = First(call, 12, 1);
-        V c13a = First(call, 13, 0);
-        V c13b = First(call, 13, 1);
+        V c0a = S.Zero;
+        V c0b = S.Zero;
+        V c0c = S.Zero;
+        V c1a = S.Zero;
+        V c1b = S.Zero;
+        V c1c = S.Zero;
+        V c2a = S.Zero;
+        V c2b = S.Zero;
+        V c2c = S.Zero;
+        V c3a = S.Zero;
+        V c3b = S.Zero;
+        V c3c = S.Zero;
+        V c4a = S.Zero;
+        V c4b = S.Zero;
+        V c4c = S.Zero;
+        V c5a = S.Zero;
+        V c5b = S.Zero;
+        V c5c = S.Zero;
+        V c6a = S.Zero;
+        V c6b = S.Zero;
+        V c6c = S.Zero;
+        V c7a = S.Zero;
+        V c7b = S.Zero;
+        V c7c = S.Zero;
+        V c8a = S.Zero;
+        V c8b = S.Zero;
+        V c8c = S.Zero;
+        V c9a = S.Zero;
+        V c9b = S.Zero;
+        V c10a = S.Zero;
+        V c10b = S.Zero;
+        V c11a = S.Zero;
+        V c11b = S.Zero;
+        V c12a = S.Zero;
+        V c12b = S.Zero;
+        V c13a = S.Zero;
+        V c13b = S.Zero;
+        if (call->Accumulate)
+        {
+            c0a = First(call, 0, 0);
+            c0b = First(call, 0, 1);
+            c0c = First(call, 0, 2);
+            c1a = First(call, 1, 0);
+            c1b = First(call, 1, 1);
+            c1c = First(call, 1, 2);
+            c2a = First(call, 2, 0);
+            c2b = First(call, 2, 1);
+            c2c = First(call, 2, 2);
+            c3a = First(call, 3, 0);
+            c3b = First(call, 3, 1);
+            c3c = First(call, 3, 2);
+            c4a = First(call, 4, 0);
+            c4b = First(call, 4, 1);
+            c4c = First(call, 4, 2);
+            c5a = First(call, 5, 0);
+            c5b = First(call, 5, 1);
+            c5c = First(call, 5, 2);
+            c6a = First(call, 6, 0);
+            c6b = First(call, 6, 1);
+            c6c = First(call, 6, 2);
+            c7a = First(call, 7, 0);
+            c7b = First(call, 7, 1);
+            c7c = First(call, 7, 2);
+            c8a = First(call, 8, 0);
+            c8b = First(call, 8, 1);
+            c8c = First(call, 8, 2);
+            c9a = First(call, 9, 0);
+            c9b = First(call, 9, 1);
+            c10a = First(call, 10, 0);
+            c10b = First(call, 10, 1);
+            c11a = First(call, 11, 0);
+            c11b = First(call, 11, 1);
+            c12a = First(call, 12, 0);
+            c12b = First(call, 12, 1);
+            c13a = First(call, 13, 0);
+            c13b = First(call, 13, 1);
+        }
+
         nint rowStep = call->RowStepA;
         nint columnStep = call->ColumnStepA;
         nint rowStepB = call->RowStepB;
@@ -86,102 +136,112 @@ internal static unsafe class Tile<S, V, T, R, N>
         for (nint k = call->K; k > 0; k--)
         {
             V ba = S.Load((T*)b);
-            V bb = N.Value > 1 ? S.Load((T*)b + S.Count) : S.Zero;
+            V bb = sizeof(N) > 1 ? S.Load((T*)b + S.Count) : S.Zero;
+            V bc = sizeof(N) > 2 ? S.Load((T*)b + (2 * S.Count)) : S.Zero;
             b += rowStepB;
             V x;
             x = S.Broadcast(*(T*)a0);
             c0a = S.Fma(x, ba, c0a);
-            c0b = N.Value > 1 ? S.Fma(x, bb, c0b) : c0b;
+            c0b = sizeof(N) > 1 ? S.Fma(x, bb, c0b) : c0b;
+            c0c = sizeof(N) > 2 ? S.Fma(x, bc, c0c) : c0c;
 
-            if (R.Value > 1)
+            if (sizeof(R) > 1)
             {
                 x = S.Broadcast(*(T*)(a0 + rowStep));
                 c1a = S.Fma(x, ba, c1a);
-                c1b = N.Value > 1 ? S.Fma(x, bb, c1b) : c1b;
+                c1b = sizeof(N) > 1 ? S.Fma(x, bb, c1b) : c1b;
+                c1c = sizeof(N) > 2 ? S.Fma(x, bc, c1c) : c1c;
             }
 
-            if (R.Value > 2)
+            if (sizeof(R) > 2)
             {
                 x = S.Broadcast(*(T*)(a0 + (2 * rowStep)));
                 c2a = S.Fma(x, ba, c2a);
-                c2b = N.Value > 1 ? S.Fma(x, bb, c2b) : c2b;
+                c2b = sizeof(N) > 1 ? S.Fma(x, bb, c2b) : c2b;
+                c2c = sizeof(N) > 2 ? S.Fma(x, bc, c2c) : c2c;
             }
 
-            if (R.Value > 3)
+            if (sizeof(R) > 3)
             {
                 x = S.Broadcast(*(T*)a3);
                 c3a = S.Fma(x, ba, c3a);
-                c3b = N.Value > 1 ? S.Fma(x, bb, c3b) : c3b;
+                c3b = sizeof(N) > 1 ? S.Fma(x, bb, c3b) : c3b;
+                c3c = sizeof(N) > 2 ? S.Fma(x, bc, c3c) : c3c;
             }
 
-            if (R.Value > 4)
+            if (sizeof(R) > 4)
             {
                 x = S.Broadcast(*(T*)(a3 + rowStep));
                 c4a = S.Fma(x, ba, c4a);
-                c4b = N.Value > 1 ? S.Fma(x, bb, c4b) : c4b;
+                c4b = sizeof(N) > 1 ? S.Fma(x, bb, c4b) : c4b;
+                c4c = sizeof(N) > 2 ? S.Fma(x, bc, c4c) : c4c;
             }
 
-            if (R.Value > 5)
+            if (sizeof(R) > 5)
             {
                 x = S.Broadcast(*(T*)(a3 + (2 * rowStep)));
                 c5a = S.Fma(x, ba, c5a);
-                c5b = N.Value > 1 ? S.Fma(x, bb, c5b) : c5b;
+                c5b = sizeof(N) > 1 ? S.Fma(x, bb, c5b) : c5b;
+                c5c = sizeof(N) > 2 ? S.Fma(x, bc, c5c) : c5c;
             }
 
-            if (R.Value > 6)
+            if (sizeof(R) > 6)
             {
                 x = S.Broadcast(*(T*)a6);
                 c6a = S.Fma(x, ba, c6a);
-                c6b = N.Value > 1 ? S.Fma(x, bb, c6b) : c6b;
+                c6b = sizeof(N) > 1 ? S.Fma(x, bb, c6b) : c6b;
+                c6c = sizeof(N) > 2 ? S.Fma(x, bc, c6c) : c6c;
             }
 
-            if (R.Value > 7)
+            if (sizeof(R) > 7)
             {
                 x = S.Broadcast(*(T*)(a6 + rowStep));
                 c7a = S.Fma(x, ba, c7a);
-                c7b = N.Value > 1 ? S.Fma(x, bb, c7b) : c7b;
+                c7b = sizeof(N) > 1 ? S.Fma(x, bb, c7b) : c7b;
+                c7c = sizeof(N) > 2 ? S.Fma(x, bc, c7c) : c7c;
             }
 
-            if (R.Value > 8)
+            if (sizeof(R) > 8)
             {
                 x = S.Broadcast(*(T*)(a6 + (2 * rowStep)));
                 c8a = S.Fma(x, ba, c8a);
-                c8b = N.Value > 1 ? S.Fma(x, bb, c8b) : c8b;
+                c8b = sizeof(N) > 1 ? S.Fma(x, bb, c8b) : c8b;
+                c8c = sizeof(N) > 2 ? S.Fma(x, bc, c8c) : c8c;
             }
 
-            if (R.Value > 9)
+            if (sizeof(R) > 9)
             {
                 x = S.Broadcast(*(T*)a9);
                 c9a = S.Fma(x, ba, c9a);
-                c9b = N.Value > 1 ? S.Fma(x, bb, c9b) : c9b;
+                c9b = sizeof(N) > 1 ? S.Fma(x, bb, c9b) : c9b;
             }
 
-            if (R.Value > 10)
+            if (sizeof(R) > 10)
             {
                 x = S.Broadcast(*(T*)(a9 + rowStep));
                 c10a = S.Fma(x, ba, c10a);
-                c10b = N.Value > 1 ? S.Fma(x, bb, c10b) : c10b;
+                c10b = sizeof(N) > 1 ? S.Fma(x, bb, c10b) : c10b;
             }
 
-            if (R.Value > 11)
+            if (sizeof(R) > 11)
             {
                 x = S.Broadcast(*(T*)(a9 + (2 * rowStep)));
                 c11a = S.Fma(x, ba, c11a);
-                c11b = N.Value > 1 ? S.Fma(x, bb, c11b) : c11b;
+                c11b = sizeof(N) > 1 ? S.Fma(x, bb, c11b) : c11b;
             }
 
-            if (R.Value > 12)
+            if (sizeof(R) > 12)
             {
                 x = S.Broadcast(*(T*)a12);
                 c12a = S.Fma(x, ba, c12a);
-                c12b = N.Value > 1 ? S.Fma(x, bb, c12b) : c12b;
+                c12b = sizeof(N) > 1 ? S.Fma(x, bb, c12b) : c12b;
             }
 
-            if (R.Value > 13)
+            if (sizeof(R) > 13)
             {
                 x = S.Broadcast(*(T*)(a12 + rowStep));
                 c13a = S.Fma(x, ba, c13a);
-                c13b = N.Value > 1 ? S.Fma(x, bb, c13b) : c13b;
+                c13b = sizeof(N) > 1 ? S.Fma(x, bb, c13b) : c13b;
             }
 
             a0 += columnStep;
@@ -191,59 +251,67 @@ internal static unsafe class Tile<S, V, T, R, N>
             a12 += columnStep;
         }
 
-        Last(call, 0, c0a, c0b);
-        Last(call, 1, c1a, c1b);
-        Last(call, 2, c2a, c2b);
-        Last(call, 3, c3a, c3b);
-        Last(call, 4, c4a, c4b);
-        Last(call, 5, c5a, c5b);
-        Last(call, 6, c6a, c6b);
-        Last(call, 7, c7a, c7b);
-        Last(call, 8, c8a, c8b);
-        Last(call, 9, c9a, c9b);
-        Last(call, 10, c10a, c10b);
-        Last(call, 11, c11a, c11b);
-        Last(call, 12, c12a, c12b);
-        Last(call, 13, c13a, c13b);
+        Last(call, 0, c0a, c0b, c0c);
+        Last(call, 1, c1a, c1b, c1c);
+        Last(call, 2, c2a, c2b, c2c);
+        Last(call, 3, c3a, c3b, c3c);
+        Last(call, 4, c4a, c4b, c4c);
+        Last(call, 5, c5a, c5b, c5c);
+        Last(call, 6, c6a, c6b, c6c);
+        Last(call, 7, c7a, c7b, c7c);
+        Last(call, 8, c8a, c8b, c8c);
+        Last(call, 9, c9a, c9b, S.Zero);
+        Last(call, 10, c10a, c10b, S.Zero);
+        Last(call, 11, c11a, c11b, S.Zero);
+        Last(call, 12, c12a, c12b, S.Zero);
+        Last(call, 13, c13a, c13b, S.Zero);
     }
 
-    /// <summary>What an accumulator starts with.</summary>
+    /// <summary>What C holds.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V First(TileCall* call, int row, int vector)
     {
-        if (row >= R.Value || vector >= N.Value || !call->Accumulate)
+        if (row >= sizeof(R) || vector >= sizeof(N))
         {
             return S.Zero;
         }
 
         T* c = (T*)(call->C + (row * call->RowStepC)) + (vector * S.Count);
-        return vector == N.Value - 1 && call->LastLanes < S.Count ? S.LoadPart(c, call->LastLanes, S.Zero) : S.Load(c);
+        return vector == sizeof(N) - 1 ? S.LoadPart(c, call->LastLanes, S.Zero) : S.Load(c);
     }
 
     /// <summary>Writes a row of the tile.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Last(TileCall* call, int row, V first, V second)
+    private static void Last(TileCall* call, int row, V first, V second, V third)
     {
-        if (row >= R.Value)
+        if (row >= sizeof(R))
         {
             return;
         }
 
         T* c = (T*)(call->C + (row * call->RowStepC));
-        V last = N.Value > 1 ? second : first;
-        if (N.Value > 1)
+        V last = first;
+        if (sizeof(N) > 1)
         {
             S.Store(c, first);
             c += S.Count;
+            last = second;
         }
 
-        if (call->LastLanes < S.Count)
+        if (sizeof(N) > 2)
         {
-            S.StorePart(c, last, call->LastLanes);
+            S.Store(c, second);
+            c += S.Count;
+            last = third;
+        }
+
+        if (sizeof(V) == 16 && call->LastLanes == S.Count)
+        {
+            S.Store(c, last);
         }
         else
         {
-            S.Store(c, last);
+            S.StorePart(c, last, call->LastLanes);
         }
     }
 }

@@ -6,38 +6,41 @@ internal static unsafe class TileTable<S, V, T>
     where V : unmanaged
     where T : unmanaged
 {
-    /// <summary>Rows of a full tile: 28 accumulators of 32 registers at 512 bits, else 12 of 16.</summary>
-    public static readonly int MaxRows = sizeof(V) == 64 ? 14 : 6;
+    private static readonly nint[] Tiles =
+    [
+        .. Of<Size1>(),
+        .. Of<Size2>(),
+        .. Of<Size3>(),
+        .. Of<Size4>(),
+        .. Of<Size5>(),
+        .. Of<Size6>(),
+        .. Of<Size7>(),
+        .. Of<Size8>(),
+        .. Of<Size9>(),
+        .. Of<Size10>(),
+        .. Of<Size11>(),
+        .. Of<Size12>(),
+        .. Of<Size13>(),
+        .. Of<Size14>(),
+    ];
 
-    private static readonly nint[] Tiles = Build();
+    /// <summary>
+    /// The largest tile for a product of so many rows and columns. Of 32 registers, 9 x 3 vectors ask for the fewest loads and instructions;
+    /// 14 x 2 are for products that these would not fill. Of 16 registers there is no choice.
+    /// </summary>
+    public static (int Rows, int Vectors) Shape(int rows, int columns) =>
+        sizeof(V) < 64 ? (6, 2)
+        : columns <= 2 * S.Count || (rows > 9 && rows <= 14) ? (14, 2)
+        : (9, 3);
 
-    /// <summary>The loop for a tile of 1 to <see cref="MaxRows"/> rows and 1 or 2 vectors.</summary>
-    public static delegate* <TileCall*, void> Get(int rows, int vectors) => (delegate* <TileCall*, void>)Tiles[(rows * 2) + vectors - 3];
+    /// <summary>The loop for a tile within one of the shapes.</summary>
+    public static delegate* <TileCall*, void> Get(int rows, int vectors) => (delegate* <TileCall*, void>)Tiles[(rows * 3) + vectors - 4];
 
-    private static nint[] Build()
-    {
-        nint[] tiles = new nint[28];
-        Add<Size1>(tiles);
-        Add<Size2>(tiles);
-        Add<Size3>(tiles);
-        Add<Size4>(tiles);
-        Add<Size5>(tiles);
-        Add<Size6>(tiles);
-        Add<Size7>(tiles);
-        Add<Size8>(tiles);
-        Add<Size9>(tiles);
-        Add<Size10>(tiles);
-        Add<Size11>(tiles);
-        Add<Size12>(tiles);
-        Add<Size13>(tiles);
-        Add<Size14>(tiles);
-        return tiles;
-    }
-
-    private static void Add<R>(nint[] tiles)
-        where R : ISize
-    {
-        tiles[(R.Value * 2) - 2] = (nint)(delegate* <TileCall*, void>)&Tile<S, V, T, R, Size1>.Run;
-        tiles[(R.Value * 2) - 1] = (nint)(delegate* <TileCall*, void>)&Tile<S, V, T, R, Size2>.Run;
-    }
+    private static nint[] Of<R>()
+        where R : unmanaged, ISize =>
+        [
+            (nint)(delegate* <TileCall*, void>)&Tile<S, V, T, R, Size1>.Run,
+            (nint)(delegate* <TileCall*, void>)&Tile<S, V, T, R, Size2>.Run,
+            (nint)(delegate* <TileCall*, void>)&Tile<S, V, T, R, Size3>.Run,
+        ];
 }

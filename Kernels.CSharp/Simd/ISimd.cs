@@ -26,6 +26,15 @@ internal unsafe interface ISimd<V, T>
     /// <summary>The first lanes from memory, the others from <paramref name="fill"/>; nothing beyond the first is read.</summary>
     static abstract V LoadPart(T* source, int count, V fill);
     static abstract void StorePart(T* target, V value, int count);
+
+    /// <summary>Loads 16 bytes from <paramref name="source"/>, 16 from <paramref name="step"/> elements later, and so on.</summary>
+    static abstract V LoadPieces(T* source, long step);
+
+    /// <summary>From the lower half of each 16 bytes, parts of the given size (a constant, 4 or 8 bytes) of a and b in turn.</summary>
+    static abstract V InterleaveLow(V a, V b, int bytes);
+
+    /// <summary>From the upper half of each 16 bytes, parts of the given size of a and b in turn.</summary>
+    static abstract V InterleaveHigh(V a, V b, int bytes);
     static abstract V Add(V a, V b);
     static abstract V Sub(V a, V b);
     static abstract V Mul(V a, V b);

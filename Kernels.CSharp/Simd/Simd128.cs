@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 
 namespace Hybrid.Kernels;
@@ -75,6 +76,39 @@ internal readonly unsafe struct Simd128<T> : ISimd<Vector128<T>, T>
 
         Vector128<T> block = value;
         PartialMemory.Copy((T*)&block, target, count);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<T> LoadPieces(T* source, long step) => Vector128.Load(source);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<T> InterleaveLow(Vector128<T> a, Vector128<T> b, int bytes)
+    {
+        if (bytes == 4)
+        {
+            Vector128<float> low =
+                Sse.IsSupported ? Sse.UnpackLow(a.AsSingle(), b.AsSingle())
+                : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a.AsSingle(), b.AsSingle())
+                : Vector128.Create(a.AsSingle()[0], b.AsSingle()[0], a.AsSingle()[1], b.AsSingle()[1]);
+            return low.As<float, T>();
+        }
+
+        return Vector128.Create(a.AsDouble().GetLower(), b.AsDouble().GetLower()).As<double, T>();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<T> InterleaveHigh(Vector128<T> a, Vector128<T> b, int bytes)
+    {
+        if (bytes == 4)
+        {
+            Vector128<float> high =
+                Sse.IsSupported ? Sse.UnpackHigh(a.AsSingle(), b.AsSingle())
+                : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a.AsSingle(), b.AsSingle())
+                : Vector128.Create(a.AsSingle()[2], b.AsSingle()[2], a.AsSingle()[3], b.AsSingle()[3]);
+            return high.As<float, T>();
+        }
+
+        return Vector128.Create(a.AsDouble().GetUpper(), b.AsDouble().GetUpper()).As<double, T>();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -78,6 +78,39 @@ internal readonly unsafe struct Simd256<T> : ISimd<Vector256<T>, T>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<T> LoadPieces(T* source, long step) => Vector256.Create(Vector128.Load(source), Vector128.Load(source + step));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<T> InterleaveLow(Vector256<T> a, Vector256<T> b, int bytes)
+    {
+        if (Avx.IsSupported)
+        {
+            return bytes == 4 ? Avx.UnpackLow(a.AsSingle(), b.AsSingle()).As<float, T>() : Avx.UnpackLow(a.AsDouble(), b.AsDouble()).As<double, T>();
+        }
+
+        return Vector256.Create(
+            Simd128<T>.InterleaveLow(a.GetLower(), b.GetLower(), bytes),
+            Simd128<T>.InterleaveLow(a.GetUpper(), b.GetUpper(), bytes)
+        );
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<T> InterleaveHigh(Vector256<T> a, Vector256<T> b, int bytes)
+    {
+        if (Avx.IsSupported)
+        {
+            return bytes == 4
+                ? Avx.UnpackHigh(a.AsSingle(), b.AsSingle()).As<float, T>()
+                : Avx.UnpackHigh(a.AsDouble(), b.AsDouble()).As<double, T>();
+        }
+
+        return Vector256.Create(
+            Simd128<T>.InterleaveHigh(a.GetLower(), b.GetLower(), bytes),
+            Simd128<T>.InterleaveHigh(a.GetUpper(), b.GetUpper(), bytes)
+        );
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<T> Add(Vector256<T> a, Vector256<T> b) => a + b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -78,6 +78,42 @@ internal readonly unsafe struct Simd512<T> : ISimd<Vector512<T>, T>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> LoadPieces(T* source, long step) =>
+        Simd256<T>.LoadPieces(source, step).ToVector512Unsafe().WithUpper(Simd256<T>.LoadPieces(source + (2 * step), step));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> InterleaveLow(Vector512<T> a, Vector512<T> b, int bytes)
+    {
+        if (Avx512F.IsSupported)
+        {
+            return bytes == 4
+                ? Avx512F.UnpackLow(a.AsSingle(), b.AsSingle()).As<float, T>()
+                : Avx512F.UnpackLow(a.AsDouble(), b.AsDouble()).As<double, T>();
+        }
+
+        return Vector512.Create(
+            Simd256<T>.InterleaveLow(a.GetLower(), b.GetLower(), bytes),
+            Simd256<T>.InterleaveLow(a.GetUpper(), b.GetUpper(), bytes)
+        );
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> InterleaveHigh(Vector512<T> a, Vector512<T> b, int bytes)
+    {
+        if (Avx512F.IsSupported)
+        {
+            return bytes == 4
+                ? Avx512F.UnpackHigh(a.AsSingle(), b.AsSingle()).As<float, T>()
+                : Avx512F.UnpackHigh(a.AsDouble(), b.AsDouble()).As<double, T>();
+        }
+
+        return Vector512.Create(
+            Simd256<T>.InterleaveHigh(a.GetLower(), b.GetLower(), bytes),
+            Simd256<T>.InterleaveHigh(a.GetUpper(), b.GetUpper(), bytes)
+        );
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<T> Add(Vector512<T> a, Vector512<T> b) => a + b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -1,6 +1,6 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 
 namespace Hybrid.Kernels;
@@ -13,115 +13,136 @@ internal static unsafe class Transposition<T>
     public static int Side
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => (Avx.IsSupported ? 32 : 16) / sizeof(T);
+        get => Avx.IsSupported && sizeof(T) == 4 ? 8 : 4;
     }
 
     /// <summary>target[i * targetStep + j] = source[j * sourceStep + i] for all i and j below <see cref="Side"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Square(T* source, long sourceStep, T* target, long targetStep)
     {
-        if (!Avx.IsSupported)
+        for (int i = 0; i < Side; i += 4)
         {
-            Small(source, sourceStep, target, targetStep);
-        }
-        else if (sizeof(T) == 4)
-        {
-            Eight((float*)source, sourceStep, (float*)target, targetStep);
-        }
-        else
-        {
-            Four((double*)source, sourceStep, (double*)target, targetStep);
+            if (Avx.IsSupported)
+            {
+                FourColumns<Simd256<T>, Vector256<T>, T>.Load(source + i, sourceStep).Store(target + (i * targetStep), targetStep);
+                continue;
+            }
+
+            for (int j = 0; j < Side; j += Vector128<T>.Count)
+            {
+                FourColumns<Simd128<T>, Vector128<T>, T>
+                    .Load(source + (j * sourceStep) + i, sourceStep)
+                    .Store(target + (i * targetStep) + j, targetStep);
+            }
         }
     }
+}
 
-    /// <summary>In registers of 128 bits.</summary>
+/// <summary>Four columns of a row-major matrix, one in each register: a lane is a row.</summary>
+internal readonly unsafe struct FourColumns<S, V, T>(V first, V second, V third, V fourth)
+    where S : ISimd<V, T>
+    where V : unmanaged
+    where T : unmanaged
+{
+    public readonly V First = first;
+    public readonly V Second = second;
+    public readonly V Third = third;
+    public readonly V Fourth = fourth;
+
+    /// <summary>The first four columns of <see cref="ISimd{V, T}.Count"/> rows.</summary>
+    /// <remarks>Rows that share 16 bytes of the results meet as they are loaded, so nothing has to leave its 16 bytes afterwards.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Small(T* source, long sourceStep, T* target, long targetStep)
+    public static FourColumns<S, V, T> Load(T* source, long step)
     {
-        if (sizeof(T) == 8)
+        if (sizeof(T) == 4)
         {
-            Vector128<double> first = Vector128.Load((double*)source);
-            Vector128<double> second = Vector128.Load((double*)(source + sourceStep));
-            Vector128.Store(Low(first, second), (double*)target);
-            Vector128.Store(High(first, second), (double*)(target + targetStep));
+            return Interleave(
+                S.LoadPieces(source, 4 * step),
+                S.LoadPieces(source + step, 4 * step),
+                S.LoadPieces(source + (2 * step), 4 * step),
+                S.LoadPieces(source + (3 * step), 4 * step)
+            );
+        }
+
+        V a = S.LoadPieces(source, 2 * step);
+        V b = S.LoadPieces(source + step, 2 * step);
+        V c = S.LoadPieces(source + 2, 2 * step);
+        V d = S.LoadPieces(source + 2 + step, 2 * step);
+        return new(S.InterleaveLow(a, b, 8), S.InterleaveHigh(a, b, 8), S.InterleaveLow(c, d, 8), S.InterleaveHigh(c, d, 8));
+    }
+
+    /// <summary>The first eight columns of <see cref="ISimd{V, T}.Count"/> rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadEight(T* source, long step, out FourColumns<S, V, T> first, out FourColumns<S, V, T> next)
+    {
+        if (typeof(V) != typeof(Vector512<float>))
+        {
+            first = Load(source, step);
+            next = Load(source + 4, step);
             return;
         }
 
-        Vector128<float> a = Vector128.Load((float*)source);
-        Vector128<float> b = Vector128.Load((float*)(source + sourceStep));
-        Vector128<float> c = Vector128.Load((float*)(source + (2 * sourceStep)));
-        Vector128<float> d = Vector128.Load((float*)(source + (3 * sourceStep)));
-        Vector128<double> abLow = Low(a, b).AsDouble();
-        Vector128<double> abHigh = High(a, b).AsDouble();
-        Vector128<double> cdLow = Low(c, d).AsDouble();
-        Vector128<double> cdHigh = High(c, d).AsDouble();
-        Vector128.Store(Low(abLow, cdLow).AsSingle(), (float*)target);
-        Vector128.Store(High(abLow, cdLow).AsSingle(), (float*)(target + targetStep));
-        Vector128.Store(Low(abHigh, cdHigh).AsSingle(), (float*)(target + (2 * targetStep)));
-        Vector128.Store(High(abHigh, cdHigh).AsSingle(), (float*)(target + (3 * targetStep)));
+        // Pieces of 32 bytes halve the loads; one move more then parts the columns.
+        FourColumns<S, V, T> a = LoadHalves(source, step);
+        FourColumns<S, V, T> b = LoadHalves(source + (8 * step), step);
+        first = new(Even(a.First, b.First), Even(a.Second, b.Second), Even(a.Third, b.Third), Even(a.Fourth, b.Fourth));
+        next = new(Odd(a.First, b.First), Odd(a.Second, b.Second), Odd(a.Third, b.Third), Odd(a.Fourth, b.Fourth));
     }
 
-    /// <summary>Halves of rows j and j + 4 meet as they are loaded, so that no value has to cross the halves of a register.</summary>
+    /// <summary>Writes each column as a row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Eight(float* source, long sourceStep, float* target, long targetStep)
+    public void Store(T* target, long step)
     {
-        for (int half = 0; half < 2; half++)
-        {
-            Vector256<float> a = Halves(source, sourceStep);
-            Vector256<float> b = Halves(source + sourceStep, sourceStep);
-            Vector256<float> c = Halves(source + (2 * sourceStep), sourceStep);
-            Vector256<float> d = Halves(source + (3 * sourceStep), sourceStep);
-            Vector256<double> abLow = Avx.UnpackLow(a, b).AsDouble();
-            Vector256<double> abHigh = Avx.UnpackHigh(a, b).AsDouble();
-            Vector256<double> cdLow = Avx.UnpackLow(c, d).AsDouble();
-            Vector256<double> cdHigh = Avx.UnpackHigh(c, d).AsDouble();
-            Avx.Store(target, Avx.UnpackLow(abLow, cdLow).AsSingle());
-            Avx.Store(target + targetStep, Avx.UnpackHigh(abLow, cdLow).AsSingle());
-            Avx.Store(target + (2 * targetStep), Avx.UnpackLow(abHigh, cdHigh).AsSingle());
-            Avx.Store(target + (3 * targetStep), Avx.UnpackHigh(abHigh, cdHigh).AsSingle());
-            source += 4;
-            target += 4 * targetStep;
-        }
+        S.Store(target, First);
+        S.Store(target + step, Second);
+        S.Store(target + (2 * step), Third);
+        S.Store(target + (3 * step), Fourth);
     }
 
+    /// <summary>Transposes four by four elements of four bytes within each 16 bytes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Halves(float* row, long step) => Vector256.Create(Vector128.Load(row), Vector128.Load(row + (4 * step)));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Four(double* source, long sourceStep, double* target, long targetStep)
+    private static FourColumns<S, V, T> Interleave(V a, V b, V c, V d)
     {
-        for (int half = 0; half < 2; half++)
-        {
-            Vector256<double> a = Vector256.Create(Vector128.Load(source), Vector128.Load(source + (2 * sourceStep)));
-            Vector256<double> b = Vector256.Create(Vector128.Load(source + sourceStep), Vector128.Load(source + (3 * sourceStep)));
-            Avx.Store(target, Avx.UnpackLow(a, b));
-            Avx.Store(target + targetStep, Avx.UnpackHigh(a, b));
-            source += 2;
-            target += 2 * targetStep;
-        }
+        V abLow = S.InterleaveLow(a, b, 4);
+        V abHigh = S.InterleaveHigh(a, b, 4);
+        V cdLow = S.InterleaveLow(c, d, 4);
+        V cdHigh = S.InterleaveHigh(c, d, 4);
+        return new(
+            S.InterleaveLow(abLow, cdLow, 8),
+            S.InterleaveHigh(abLow, cdLow, 8),
+            S.InterleaveLow(abHigh, cdHigh, 8),
+            S.InterleaveHigh(abHigh, cdHigh, 8)
+        );
+    }
+
+    /// <summary>Of eight rows and eight columns: columns 0 to 3 in pieces 0 and 2 of each register, 4 to 7 in pieces 1 and 3.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static FourColumns<S, V, T> LoadHalves(T* source, long step)
+    {
+        T* upper = source + (4 * step);
+        return Interleave(
+            LoadHalves(source, upper),
+            LoadHalves(source + step, upper + step),
+            LoadHalves(source + (2 * step), upper + (2 * step)),
+            LoadHalves(source + (3 * step), upper + (3 * step))
+        );
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Low(Vector128<float> a, Vector128<float> b) =>
-        Sse.IsSupported ? Sse.UnpackLow(a, b)
-        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a, b)
-        : Vector128.Create(a[0], b[0], a[1], b[1]);
+    private static V LoadHalves(T* lower, T* upper) =>
+        Unsafe.BitCast<Vector512<float>, V>(
+            Avx512DQ.InsertVector256(Vector256.Load((float*)lower).ToVector512Unsafe(), Vector256.Load((float*)upper), 1)
+        );
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> High(Vector128<float> a, Vector128<float> b) =>
-        Sse.IsSupported ? Sse.UnpackHigh(a, b)
-        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b)
-        : Vector128.Create(a[2], b[2], a[3], b[3]);
+    private static V Even(V a, V b) => Pieces(a, b, 0b_10_00_10_00);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<double> Low(Vector128<double> a, Vector128<double> b) =>
-        Sse2.IsSupported ? Sse2.UnpackLow(a, b)
-        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a, b)
-        : Vector128.Create(a[0], b[0]);
+    private static V Odd(V a, V b) => Pieces(a, b, 0b_11_01_11_01);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<double> High(Vector128<double> a, Vector128<double> b) =>
-        Sse2.IsSupported ? Sse2.UnpackHigh(a, b)
-        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b)
-        : Vector128.Create(a[1], b[1]);
+    private static V Pieces(V a, V b, [ConstantExpected] byte which) =>
+        Unsafe.BitCast<Vector512<float>, V>(
+            Avx512F.Shuffle4x128(Unsafe.BitCast<V, Vector512<float>>(a), Unsafe.BitCast<V, Vector512<float>>(b), which)
+        );
 }

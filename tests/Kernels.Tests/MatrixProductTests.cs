@@ -7,7 +7,8 @@ namespace Hybrid.Kernels.Tests;
 
 /// <summary>
 /// The matrix product, bit for bit against the chain of fused multiply-adds that rule R10 prescribes, at sizes on both sides of
-/// every blocking constant (tiles 14 and 6, vectors 2 to 16, blocks 384, 448 and 2048).
+/// every blocking constant (tiles of 14, 9 and 6 rows, of 2 and 3 vectors of 2 to 16 elements, blocks 512 and 2048; products of few rows: 3
+/// rows, 8 terms).
 /// </summary>
 public sealed class MatrixProductTests
 {
@@ -26,14 +27,25 @@ public sealed class MatrixProductTests
             { 64, 64, 64 },
             { 100, 10, 784 },
             { 784, 10, 100 },
-            { 33, 40, 385 },
-            { 70, 70, 769 },
-            { 449, 17, 50 },
-            { 897, 33, 386 },
+            { 33, 50, 513 },
+            { 70, 98, 1030 },
+            { 513, 17, 50 },
+            { 1030, 33, 514 },
             { 3, 2049, 20 },
             { 60, 2100, 30 },
             { 130, 600, 400 },
             { 130, 512, 64 },
+            { 1, 2, 9 },
+            { 1, 4, 8 },
+            { 2, 5, 7 },
+            { 2, 8, 13 },
+            { 3, 10, 128 },
+            { 1, 16, 21 },
+            { 3, 17, 9 },
+            { 1, 47, 390 },
+            { 2, 131, 65 },
+            { 3, 70, 2051 },
+            { 4, 20, 15 },
         };
 
     [Theory]

@@ -119,7 +119,7 @@ internal static class Digest
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         ElementType type = Values.TypeOf<T>();
-        foreach ((int m, int n, int k) in new[] { (100, 10, 784), (784, 10, 100), (131, 67, 401), (33, 600, 65), (460, 31, 100) })
+        foreach ((int m, int n, int k) in new[] { (100, 10, 784), (784, 10, 100), (131, 67, 401), (33, 600, 65), (460, 31, 100), (3, 45, 29) })
         {
             Block<T> a = new(Values.Random<T>(m * k, 1));
             Block<T> b = new(Values.Random<T>(n * k, 2));
