@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections;
 using System.Runtime.InteropServices;
 using Hybrid.Core;
@@ -16,6 +17,8 @@ public sealed class DataLoader : IEnumerable<(Tensor X, Tensor Y)>
     private readonly Func<int[], Tensor> inputs;
     private readonly Func<int[], Tensor> targets;
     private int nextEpoch = -1;
+
+    private delegate void FillRow<T>(int example, Span<T> row);
 
     /// <summary>
     /// Loads a dataset of images: x is <c>[batch, channels, height, width]</c>, pixels divided by the dataset's maximum, y the classes
@@ -127,17 +130,7 @@ public sealed class DataLoader : IEnumerable<(Tensor X, Tensor Y)>
     }
 
     private static Func<int[], Tensor> Rows<T>(T[] source, int[] rest)
-        where T : unmanaged
-    {
-        var length = rest.Aggregate(1, (product, n) => product * n);
-        return indices =>
-        {
-            var batch = new T[indices.Length * length];
-            for (var i = 0; i < indices.Length; i++)
-                source.AsSpan(indices[i] * length, length).CopyTo(batch.AsSpan(i * length));
-            return Tensor.From<T>(batch, Shape.Of([indices.Length, .. rest]));
-        };
-    }
+        where T : unmanaged => Batches<T>(rest, (example, row) => source.AsSpan(example * row.Length, row.Length).CopyTo(row));
 
     private static Func<int[], Tensor> Pixels(byte[] source, int[] rest, byte maximum, ElementType type) =>
         type switch
@@ -148,20 +141,35 @@ public sealed class DataLoader : IEnumerable<(Tensor X, Tensor Y)>
         };
 
     private static Func<int[], Tensor> Pixels<T>(byte[] source, int[] rest, T[] scaled)
+        where T : unmanaged =>
+        Batches<T>(
+            rest,
+            (example, row) =>
+            {
+                var pixels = source.AsSpan(example * row.Length, row.Length);
+                for (var i = 0; i < row.Length; i++)
+                    row[i] = scaled[pixels[i]];
+            }
+        );
+
+    // Put together in rented memory: a new array for each batch would be 200 MB of garbage in an epoch of MNIST before it is collected.
+    private static Func<int[], Tensor> Batches<T>(int[] rest, FillRow<T> fill)
         where T : unmanaged
     {
         var length = rest.Aggregate(1, (product, n) => product * n);
         return indices =>
         {
-            var batch = new T[indices.Length * length];
-            for (var i = 0; i < indices.Length; i++)
+            var batch = ArrayPool<T>.Shared.Rent(indices.Length * length);
+            try
             {
-                var from = source.AsSpan(indices[i] * length, length);
-                var to = batch.AsSpan(i * length, length);
-                for (var j = 0; j < length; j++)
-                    to[j] = scaled[from[j]];
+                for (var i = 0; i < indices.Length; i++)
+                    fill(indices[i], batch.AsSpan(i * length, length));
+                return Tensor.From<T>(batch.AsSpan(0, indices.Length * length), Shape.Of([indices.Length, .. rest]));
             }
-            return Tensor.From<T>(batch, Shape.Of([indices.Length, .. rest]));
+            finally
+            {
+                ArrayPool<T>.Shared.Return(batch);
+            }
         };
     }
 
