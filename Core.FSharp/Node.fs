@@ -265,6 +265,9 @@ type Node =
     /// Whether it depends on a placeholder of a function that is being compiled, so that it has no value now.
     member internal this.Symbolic = this.symbolic
 
+    /// The inputs where they are held as one array, by which results of one formula know each other; null otherwise.
+    member internal this.Rest = this.rest
+
     /// The number of inputs.
     member this.Arity =
         if not (isNull this.rest) then this.rest.Length
@@ -400,6 +403,17 @@ type Node =
     static member internal MakeCut(primitive: Primitive, payload: obj, input: Node, tracked: bool) =
         let node = Node.MakeBoundary(primitive, payload, input, tracked)
         node.tracked <- node.tracked && tracked
+        node
+
+    /// One result of a formula; all of its results share the array of operands. No gradient passes.
+    static member internal MakeFormula(primitive: Primitive, attribute: int64, formula: obj, operands: Node[]) =
+        let context = Context.Current
+
+        let node =
+            Node(primitive, attribute, null, formula, context.Place, null, null, null, operands)
+
+        node.Infer(context, false)
+        node.tracked <- false
         node
 
 /// The gradient with respect to the input at an index, from the node and the gradient of its result, in graph operations;
