@@ -214,6 +214,9 @@ and [<Sealed; AllowNullLiteral>] internal CallRecord(id: int64, scope: Scope, in
     /// The backward that the layer's author wrote; null if sweeps always look through the Call.
     member val Rule: CallRule = null with get, set
 
+    /// What the rule is made of, where many Calls share one.
+    member val Author: obj = null with get, set
+
     member val Outputs: Node[] = [||] with get, set
     member val Face: obj = null with get, set
 

@@ -2,7 +2,6 @@ namespace Hybrid.Core
 
 open System
 open System.Collections.Generic
-open System.Text
 
 /// Where a leaf of a compiled function's plan gets its value at each call.
 [<Struct>]
@@ -12,10 +11,51 @@ type internal Source =
     | Captured of value: Value
     | Unbound
 
+/// What one call of a compiled function runs on.
+[<Sealed>]
+type internal Arguments(sources: Source[], order: Order, scopes: Scope[], arguments: Tensor[]) =
+    inherit Binding()
+
+    override _.Leaf position =
+        match sources[position] with
+        | Argument i -> arguments[i].Value
+        | CellInput cell -> cell.Value
+        | Captured v -> v
+        | Unbound -> invalidOp "not a leaf"
+
+    override _.Scalar position = order.Nodes[position]
+
+    override _.Path position =
+        match scopes[position] with
+        | null -> ""
+        | s -> s.Path
+
+/// What a compiled function is traced anew for: shapes and types of its arguments, and modes.
+[<Sealed>]
+type internal Signature(arguments: Tensor[]) =
+    let shapes = arguments |> Array.map (fun a -> a.Shape)
+    let types = arguments |> Array.map (fun a -> a.DType)
+    let training, recording = Context.Current.Training, Context.Current.Recording
+
+    /// Whether a call now would be traced alike.
+    member _.Fits(others: Tensor[]) =
+        let context = Context.Current
+
+        let mutable fits =
+            others.Length = shapes.Length
+            && context.Training = training
+            && context.Recording = recording
+
+        for i in 0 .. shapes.Length - 1 do
+            fits <- fits && others[i].DType = types[i] && Shapes.same others[i].Shape shapes[i]
+
+        fits
+
 /// One signature of a compiled function: its plan, and what to do with the outputs.
 [<Sealed; AllowNullLiteral>]
 type internal Specialisation
-    (plan: Plan, sources: Source[], order: Order, outputs: int, cells: TracedCell[], written: TracedCell[], graded: TracedCell[]) =
+    (signature: Signature, plan: Plan, sources: Source[], order: Order, outputs: int, cells: TracedCell[], written: TracedCell[], graded: TracedCell[])
+    =
     // For each written cell: the version that this function wrote last, and memory for the next one. A version's memory is used
     // again if nothing outside has ever seen it: at once where the plan can write over it, otherwise after it was replaced.
     let mine: Value[] = Array.zeroCreate written.Length
@@ -38,16 +78,15 @@ type internal Specialisation
                        | CellInput cell -> Object.ReferenceEquals(cell, written[i].Cell)
                        | _ -> false)))
 
-    let paths = order.Nodes |> Array.map (fun n -> n.Scope)
+    let scopes = order.Nodes |> Array.map (fun n -> n.Scope)
 
-    let leaf (arguments: Value[]) position =
-        match sources[position] with
-        | Argument i -> arguments[i]
-        | CellInput cell -> cell.Value
-        | Captured v -> v
-        | Unbound -> invalidOp "not a leaf"
+    // Which cells the call that holds their claims is writing over.
+    let overwriting: bool[] = Array.zeroCreate written.Length
 
-    member _.Run(engine: Engine, arguments: Value[]) : Value[] =
+    member _.Signature = signature
+
+    /// Runs the plan, writes the cells and returns the function's results.
+    member _.Run(engine: Engine, arguments: Tensor[]) : Tensor[] =
         for traced in cells do
             if traced.GradientContinued && not (isNull traced.Cell.Gradient) then
                 raise (
@@ -60,7 +99,10 @@ type internal Specialisation
                     )
                 )
 
-        let overwriting: bool[] = Array.zeroCreate written.Length
+        // Evaluated before any cell is held.
+        for argument in arguments do
+            argument.Value |> ignore
+
         let mutable claimed = 0
 
         for traced in cells do
@@ -89,12 +131,7 @@ type internal Specialisation
                     let struct (shape, dtype) = plan.Outputs[number]
                     values[number] <- Value.Allocate(shape, dtype)
 
-            let path position =
-                match paths[position] with
-                | null -> ""
-                | s -> s.Path
-
-            engine.RunPlan(plan, (fun i -> leaf arguments i), (fun i -> order.Nodes[i]), values, path)
+            engine.RunPlan(plan, Arguments(sources, order, scopes, arguments), values)
 
             for i in 0 .. written.Length - 1 do
                 let cell = written[i].Cell
@@ -116,11 +153,18 @@ type internal Specialisation
 
                 cell.GradientOrigin <- null
 
-            Array.init outputs (fun i -> values[plan.Results[i]])
+            let results = Array.zeroCreate<Tensor> outputs
+
+            for i in 0 .. outputs - 1 do
+                results[i] <- Tensor(Leaves.value values[plan.Results[i]])
+
+            results
         finally
-            for i in 0 .. written.Length - 1 do
-                if overwriting[i] then
-                    written[i].Cell.Settle()
+            if claimed = written.Length then
+                for i in 0 .. written.Length - 1 do
+                    if overwriting[i] then
+                        overwriting[i] <- false
+                        written[i].Cell.Settle()
 
             for traced in cells do
                 traced.Cell.Reading -1
@@ -132,15 +176,7 @@ type internal Specialisation
 /// writes are inputs and outputs of the plan; host numbers and tensors that it captured keep the value they had.
 [<Sealed>]
 type CompiledFunction(f: Func<Tensor[], Tensor[]>) =
-    let specialisations = Dictionary<string, Specialisation>()
-
-    let signature (arguments: Tensor[]) =
-        let text = StringBuilder()
-
-        for a in arguments do
-            text.Append(Value.NameOf a.DType).Append(a.Shape.ToString()) |> ignore
-
-        text.Append(Context.Current.Training).Append(Context.Current.Recording).ToString()
+    let specialisations = List<Specialisation>()
 
     let trace (engine: Engine) (arguments: Tensor[]) =
         let context = Context.Current
@@ -200,7 +236,7 @@ type CompiledFunction(f: Func<Tensor[], Tensor[]>) =
                 | -1 -> Unbound
                 | i -> Argument i
 
-        Specialisation(plan, order.Nodes |> Array.map source, order, results.Length, cells, written, graded)
+        Specialisation(Signature arguments, plan, order.Nodes |> Array.map source, order, results.Length, cells, written, graded)
 
     /// Runs the function. Throws TapeException if it reads a value that depends on its arguments or on cells.
     member _.Invoke([<ParamArray>] arguments: Tensor[]) : Tensor[] =
@@ -208,21 +244,22 @@ type CompiledFunction(f: Func<Tensor[], Tensor[]>) =
             f.Invoke arguments // Inside another compiled function it is simply a part of that one.
         else
             let engine = Engine.Current
-            let key = signature arguments
 
             let specialisation =
                 lock specialisations (fun () ->
-                    match specialisations.TryGetValue key with
-                    | true, s -> s
-                    | _ ->
-                        let s = trace engine arguments
-                        specialisations[key] <- s
-                        s)
+                    let mutable found = null
 
-            let values = arguments |> Array.map (fun a -> a.Value)
+                    for s in specialisations do
+                        if s.Signature.Fits arguments then
+                            found <- s
 
-            specialisation.Run(engine, values)
-            |> Array.map (fun v -> Tensor(Leaves.value v))
+                    if isNull found then
+                        found <- trace engine arguments
+                        specialisations.Add found
+
+                    found)
+
+            specialisation.Run(engine, arguments)
 
 /// Compiling, for F#.
 [<AutoOpen>]

@@ -178,6 +178,23 @@ type internal Context private () =
         | null -> ""
         | s -> s.Path
 
+/// Axes as users give them.
+module internal Axis =
+    /// An axis (negative counts from the end) as an index, or an error that names the operation.
+    let index operation (shape: Shape) axis =
+        let a = if axis < 0 then axis + shape.Rank else axis
+
+        if a < 0 || a >= shape.Rank then
+            let range =
+                if shape.Rank = 0 then
+                    "no axis, since the tensor is a scalar"
+                else
+                    $"an axis from {-shape.Rank} to {shape.Rank - 1} for shape {shape}"
+
+            raise (ShapeException(operation, range, string axis, Context.Current.Path, "Axes count from 0; -1 is the last."))
+
+        a
+
 /// Recording, for what must record whatever mode is around it.
 module internal Recording =
     let On () : IDisposable =

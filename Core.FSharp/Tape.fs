@@ -3,10 +3,18 @@ namespace Hybrid.Core
 open System
 open System.Collections.Generic
 
+/// What a plan is run on: values and numbers by position, and the layer path there, for errors.
+[<AbstractClass; AllowNullLiteral>]
+type internal Binding() =
+    abstract Leaf: position: int -> Value
+    abstract Scalar: position: int -> Node
+    abstract Path: position: int -> string
+
 /// Nodes in evaluation order: every node stands after its inputs. Node i has the operands Operands[Starts[i]] up to
 /// Operands[Starts[i + 1] - 1], as positions.
 [<Sealed; AllowNullLiteral>]
 type internal Order(nodes: Node[], starts: int[], operands: int[], roots: int[]) =
+    inherit Binding()
     member _.Nodes = nodes
     member _.Starts = starts
     member _.Operands = operands
@@ -15,6 +23,10 @@ type internal Order(nodes: Node[], starts: int[], operands: int[], roots: int[])
     member _.Roots = roots
 
     member _.Count = nodes.Length
+
+    override _.Leaf position = nodes[position].Value
+    override _.Scalar position = nodes[position]
+    override _.Path position = nodes[position].Path
 
 /// Iterative post-order walks. Marks and scratch are valid for one walk, which holds the gate, so that depth is bounded by memory
 /// alone and a walk allocates nothing but its result.
@@ -98,8 +110,13 @@ module internal Walk =
 
             starts[count] <- edges
 
+            let positions = Array.zeroCreate<int> roots.Length
+
+            for i in 0 .. roots.Length - 1 do
+                positions[i] <- roots[i].Position
+
             let result =
-                Order(Array.sub found 0 count, Array.sub starts 0 (count + 1), Array.sub operands 0 edges, roots |> Array.map (fun r -> r.Position))
+                Order(Array.sub found 0 count, Array.sub starts 0 (count + 1), Array.sub operands 0 edges, positions)
 
             Array.Clear(found, 0, count)
             shrink ()
@@ -122,9 +139,12 @@ module internal Walk =
         }
 
     let private manualCall (cross: Func<CallRecord, bool>) (node: Node) =
-        match node.Payload with
-        | :? CallOutput as o when not (isNull cross) && not (isNull o.Call.Rule) && cross.Invoke o.Call -> o.Call
-        | _ -> null
+        if isNull cross then
+            null
+        else
+            match node.Payload with
+            | :? CallOutput as o when not (isNull o.Call.Rule) && cross.Invoke o.Call -> o.Call
+            | _ -> null
 
     /// To what a gradient can flow to. Calls that are crossed by hand are one step, from outputs to inputs and parameters.
     let tracked (cross: Func<CallRecord, bool>) =
@@ -216,8 +236,20 @@ module internal Sweep =
         let nodes, starts, operands = order.Nodes, order.Starts, order.Operands
         let gradients = Array.zeroCreate<Node> nodes.Length
         let needed = Array.copy wrt
-        let firstOutput = Dictionary<CallRecord, int>(HashIdentity.Reference)
-        let outputGradients = Dictionary<CallRecord, Node[]>(HashIdentity.Reference)
+
+
+        // Used only where Calls are crossed by hand.
+        let firstOutput =
+            if isNull cross then
+                null
+            else
+                Dictionary<CallRecord, int>(HashIdentity.Reference)
+
+        let outputGradients =
+            if isNull cross then
+                null
+            else
+                Dictionary<CallRecord, Node[]>(HashIdentity.Reference)
 
         for i in 0 .. nodes.Length - 1 do
             for k in starts[i] .. starts[i + 1] - 1 do
@@ -299,7 +331,11 @@ module internal Sweep =
                 | :? CellVersion as v when n.Tracked -> v.Cell
                 | _ -> null
 
-            let wrt = order.Nodes |> Array.map (fun n -> not (isNull (cellOf n)))
+            let wrt = Array.zeroCreate<bool> order.Count
+
+            for i in 0 .. order.Count - 1 do
+                wrt[i] <- not (isNull (cellOf order.Nodes[i]))
+
             let gradients = run order cross wrt [| struct (order.Roots[0], cotangent) |]
             let found = List<struct (CellState * Node)>()
 

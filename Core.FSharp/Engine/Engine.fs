@@ -1,7 +1,6 @@
 namespace Hybrid.Core
 
 open System
-open System.Collections.Concurrent
 open System.Collections.Generic
 open System.Diagnostics
 open System.Runtime.InteropServices
@@ -87,8 +86,8 @@ type internal Executor(pool: WorkerPool) =
     member private _.Write(scalar: Node, address: nativeint) =
         Hybrid.Kernels.Elementwise.Fill(scalar.DType, address, 1L, Leaves.number scalar, WorkerPool.Serial)
 
-    /// Runs a plan: `leaf` gives the value at a position, `scalar` the scalar node at a position. Results are written to `results`.
-    member this.Run(plan: Plan, leaf: Func<int, Value>, scalar: Func<int, Node>, results: Value[], check: Action<Step, nativeint>, measure: bool) =
+    /// Runs a plan on what a binding gives. Results are written to `results`.
+    member this.Run(plan: Plan, binding: Binding, results: Value[], check: Action<Step, nativeint>, measure: bool) =
         this.Reserve plan
         let places = plan.Places
 
@@ -96,11 +95,11 @@ type internal Executor(pool: WorkerPool) =
             pointers[i] <-
                 match places[i] with
                 | Leaf position ->
-                    held[i] <- leaf.Invoke position
+                    held[i] <- binding.Leaf position
                     held[i].Pointer
                 | Scalar position ->
                     let address = scalars.Pointer + nativeint (64 * i)
-                    this.Write(scalar.Invoke position, address)
+                    this.Write(binding.Scalar position, address)
                     address
                 | Constant storage -> storage.Pointer
                 | Result number -> results[number].Pointer
@@ -181,7 +180,7 @@ type Engine(options: EngineOptions) =
             WorkerPool options.Threads
 
     let plans = Dictionary<int, List<Plan>>()
-    let executors = ConcurrentStack<Executor>()
+    let executors = Stack<Executor>()
     let mutable compiles = 0L
     let mutable hits = 0L
     let mutable runs = 0L
@@ -205,7 +204,7 @@ type Engine(options: EngineOptions) =
         else
             fun _ _ roots -> roots
 
-    let trap (paths: Func<int, string>) =
+    let trap (binding: Binding) =
         if not options.TrapNonFinite then
             null
         else
@@ -226,7 +225,7 @@ type Engine(options: EngineOptions) =
                                 step.Name,
                                 "finite values, as the NaN trap is on",
                                 $"{Numbers.text found} at element {index}",
-                                paths.Invoke step.Origin,
+                                binding.Path step.Origin,
                                 "This is the first operation that makes one; look at its inputs."
                             )
                         ))
@@ -267,7 +266,7 @@ type Engine(options: EngineOptions) =
                 Operations = Interlocked.Read &operations
                 Plans = planCount
                 PlanBytes = planBytes
-                ArenaBytes = executors |> Seq.sumBy (fun e -> e.ArenaBytes)
+                ArenaBytes = lock executors (fun () -> executors |> Seq.sumBy (fun e -> e.ArenaBytes))
             })
 
     /// The plans in the cache in words, the last used first: for each step the bytes it reads and writes, its predicted time on one
@@ -307,29 +306,30 @@ type Engine(options: EngineOptions) =
 
         context.Code
 
+    // The gate of `plans` is held.
+    member private _.Find(hash: int, code: List<int>) : Plan =
+        let mutable found: Plan = null
+
+        match plans.TryGetValue hash with
+        | true, bucket ->
+            for plan in bucket do
+                if CollectionsMarshal.AsSpan(code).SequenceEqual(ReadOnlySpan<int> plan.Key) then
+                    found <- plan
+        | _ -> ()
+
+        found
+
     /// The plan for a structure, made now if there is none.
     member internal this.PlanFor(order: Order, outputs: int[]) : Plan =
         let code = Engine.Code()
         Planner.encode order outputs code
         let hash = Planner.hash (Span<int>.op_Implicit(CollectionsMarshal.AsSpan code))
 
-        let find () =
-            let mutable found: Plan = null
-
-            match plans.TryGetValue hash with
-            | true, bucket ->
-                for plan in bucket do
-                    if CollectionsMarshal.AsSpan(code).SequenceEqual(ReadOnlySpan<int> plan.Key) then
-                        found <- plan
-            | _ -> ()
-
-            found
-
         let known =
             lock plans (fun () ->
                 clock <- clock + 1L
 
-                let plan = find ()
+                let plan = this.Find(hash, code)
 
                 if not (isNull plan) then
                     hits <- hits + 1L
@@ -346,7 +346,7 @@ type Engine(options: EngineOptions) =
                 compiles <- compiles + 1L
                 plan.LastUse <- clock
 
-                match find () with
+                match this.Find(hash, code) with
                 | first when not (isNull first) -> first // Another thread was quicker.
                 | _ ->
                     match plans.TryGetValue hash with
@@ -358,18 +358,20 @@ type Engine(options: EngineOptions) =
                     this.Evict()
                     plan)
 
-    /// Runs a plan on a graph of its structure and returns its outputs. `paths` names the layer of a position, for errors.
-    member internal _.RunPlan(plan: Plan, leaf: Func<int, Value>, scalar: Func<int, Node>, results: Value[], paths: Func<int, string>) =
+    /// Runs a plan on a graph of its structure and writes its outputs to `results`, which has room for each.
+    member internal _.RunPlan(plan: Plan, binding: Binding, results: Value[]) =
         let executor =
-            match executors.TryPop() with
-            | true, e -> e
-            | _ -> Executor pool
+            lock executors (fun () ->
+                if executors.Count > 0 then
+                    executors.Pop()
+                else
+                    Executor pool)
 
         try
             try
-                executor.Run(plan, leaf, scalar, results, trap paths, options.Measure)
+                executor.Run(plan, binding, results, trap binding, options.Measure)
             with :? StepFault as fault ->
-                let e, path = fault.Fault, paths.Invoke fault.Step.Origin
+                let e, path = fault.Fault, binding.Path fault.Step.Origin
 
                 raise (
                     match e with
@@ -377,22 +379,21 @@ type Engine(options: EngineOptions) =
                     | _ -> ValueException(e.Operation, e.Expected, e.Got, path, e.Advice)
                 )
         finally
-            executors.Push executor
+            lock executors (fun () -> executors.Push executor)
 
         Interlocked.Increment &runs |> ignore
         Interlocked.Add(&operations, plan.Operations) |> ignore
 
-    /// The values at some positions of an order, computed by a plan.
-    member private this.Compute(order: Order, outputs: int[]) : Value[] =
-        let plan = this.PlanFor(order, outputs)
+    /// The values of a plan's roots, computed in new memory.
+    member internal this.Compute(plan: Plan, binding: Binding) : Value[] =
+        let values = Array.zeroCreate<Value> plan.Outputs.Length
 
-        let results =
-            plan.Outputs
-            |> Array.map (fun (struct (shape, dtype)) -> Value.Allocate(shape, dtype))
+        for i in 0 .. values.Length - 1 do
+            let struct (shape, dtype) = plan.Outputs[i]
+            values[i] <- Value.Allocate(shape, dtype)
 
-        let nodes = order.Nodes
-        this.RunPlan(plan, (fun i -> nodes[i].Value), (fun i -> nodes[i]), results, (fun i -> nodes[i].Path))
-        plan.Results |> Array.map (fun i -> results[i])
+        this.RunPlan(plan, binding, values)
+        plan.ByRoot values
 
     static member private RefuseSymbolic(root: Node) =
         raise (
@@ -470,7 +471,7 @@ type Engine(options: EngineOptions) =
             let outputs =
                 Array.append order.Roots (kept |> Array.filter (fun p -> not (Array.contains p order.Roots)))
 
-            let values = this.Compute(order, outputs)
+            let values = this.Compute(this.PlanFor(order, outputs), order)
 
             lock Gate.instance (fun () ->
                 outputs
@@ -493,10 +494,10 @@ type Engine(options: EngineOptions) =
     /// Writes cells: computes every new value first, then replaces all of them, so that a failure changes no cell.
     /// `alongside` are nodes computed in the same run, such as the loss; they are plain values afterwards.
     member internal this.Assign(cells: CellState[], nodes: Node[], alongside: Node[]) =
-        Array.iter2 (fun (cell: CellState) (node: Node) -> cell.Check(node.Shape, node.DType)) cells nodes
+        for i in 0 .. cells.Length - 1 do
+            cells[i].Check(nodes[i].Shape, nodes[i].DType)
 
-        let roots =
-            Array.append nodes (alongside |> Array.filter (fun n -> isNull n.Value && not n.Symbolic))
+        let roots = Array.append nodes alongside
 
         for root in roots do
             if root.Symbolic then
@@ -510,7 +511,7 @@ type Engine(options: EngineOptions) =
                 claimed <- claimed + 1
 
             let order = Walk.order Walk.pending roots
-            let values = this.Compute(order, order.Roots)
+            let values = this.Compute(this.PlanFor(order, order.Roots), order)
 
             for i in cells.Length .. roots.Length - 1 do
                 roots[i].Value <- values[i]

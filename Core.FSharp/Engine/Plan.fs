@@ -63,6 +63,13 @@ type internal Plan
     /// For each root, the number of the output that holds it.
     member _.Results = results
 
+    /// The value of each root, from those of the outputs; the same array where no root comes twice.
+    member _.ByRoot(values: Value[]) : Value[] =
+        if results.Length = values.Length then
+            values
+        else
+            Array.init results.Length (fun i -> values[results[i]])
+
     /// Shape and type of each output.
     member _.Outputs = shapes
 

@@ -354,7 +354,9 @@ let relu x = unary reluPrimitive x
 // The mask is of the dead half, so that NaN passes the gradient, as in PyTorch.
 tie
     reluPrimitive
-    (fun n _ g -> where (lessEqual n.A (Leaves.constant g.DType 0.0)) (Leaves.constant g.DType 0.0) g)
+    (fun n _ g ->
+        let zero = constantLike g 0.0
+        where (lessEqual n.A zero) zero g)
     (onOne "relu" Domain.NonZero relu)
 
 // The loser gets nothing, and a tie is shared equally; where one is NaN nobody loses, as in PyTorch.
