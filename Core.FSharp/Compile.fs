@@ -13,7 +13,7 @@ type internal Source =
 
 /// What one call of a compiled function runs on.
 [<Sealed>]
-type internal Arguments(sources: Source[], order: Order, scopes: Scope[], arguments: Tensor[]) =
+type internal Arguments(sources: Source[], cells: CellState[], order: Order, scopes: Scope[], arguments: Tensor[]) =
     inherit Binding()
 
     override _.Leaf position =
@@ -29,6 +29,15 @@ type internal Arguments(sources: Source[], order: Order, scopes: Scope[], argume
         match scopes[position] with
         | null -> ""
         | s -> s.Path
+
+    override _.Cell position =
+        match sources[position] with
+        | CellInput cell -> cell
+        | _ -> null
+
+    override _.Reading change =
+        for cell in cells do
+            cell.Reading change
 
 /// What a compiled function is traced anew for: shapes and types of its arguments, and modes.
 [<Sealed>]
@@ -56,32 +65,9 @@ type internal Signature(arguments: Tensor[]) =
 type internal Specialisation
     (signature: Signature, plan: Plan, sources: Source[], order: Order, outputs: int, cells: TracedCell[], written: TracedCell[], graded: TracedCell[])
     =
-    // For each written cell: the version that this function wrote last, and memory for the next one. A version's memory is used
-    // again if nothing outside has ever seen it: at once where the plan can write over it, otherwise after it was replaced.
-    let mine: Value[] = Array.zeroCreate written.Length
-    let spare: Value[] = Array.zeroCreate written.Length
-
-    // Whether an output belongs to a written cell alone, and is not also returned.
-    let alone =
-        Array.init written.Length (fun i ->
-            let number = plan.Results[outputs + i]
-            (plan.Results |> Array.filter (fun r -> r = number)).Length = 1)
-
-    // Whether the plan lets the new version of a written cell take the memory of the version that it replaces.
-    let inPlace =
-        Array.init written.Length (fun i ->
-            alone[i]
-            && plan.Overwrites
-               |> Array.exists (fun (struct (result, position)) ->
-                   result = plan.Results[outputs + i]
-                   && (match sources[position] with
-                       | CellInput cell -> Object.ReferenceEquals(cell, written[i].Cell)
-                       | _ -> false)))
-
+    let read = cells |> Array.map (fun c -> c.Cell)
+    let changed = written |> Array.map (fun c -> c.Cell)
     let scopes = order.Nodes |> Array.map (fun n -> n.Scope)
-
-    // Which cells the call that holds their claims is writing over.
-    let overwriting: bool[] = Array.zeroCreate written.Length
 
     member _.Signature = signature
 
@@ -103,74 +89,25 @@ type internal Specialisation
         for argument in arguments do
             argument.Value |> ignore
 
-        let mutable claimed = 0
+        let values =
+            engine.Write(plan, Arguments(sources, read, order, scopes, arguments), changed, outputs)
 
-        for traced in cells do
-            traced.Cell.Reading 1
+        for i in 0 .. graded.Length - 1 do
+            let cell = graded[i].Cell
 
-        try
-            for traced in written do
-                traced.Cell.BeginWrite()
-                claimed <- claimed + 1
+            if isNull graded[i].Gradient then
+                cell.Gradient <- null
+            else
+                cell.Gradient <- Leaves.value values[plan.Results[outputs + written.Length + i]]
 
-            let values = Array.zeroCreate<Value> plan.Outputs.Length
+            cell.GradientOrigin <- null
 
-            for i in 0 .. written.Length - 1 do
-                let cell = written[i].Cell
+        let results = Array.zeroCreate<Tensor> outputs
 
-                overwriting[i] <- inPlace[i] && Object.ReferenceEquals(cell.Value, mine[i]) && cell.TryOverwrite()
+        for i in 0 .. outputs - 1 do
+            results[i] <- Tensor(Leaves.value values[plan.Results[i]])
 
-                if overwriting[i] then
-                    values[plan.Results[outputs + i]] <- cell.Value
-                elif alone[i] then
-                    values[plan.Results[outputs + i]] <- spare[i]
-                    spare[i] <- null
-
-            for number in 0 .. values.Length - 1 do
-                if isNull values[number] then
-                    let struct (shape, dtype) = plan.Outputs[number]
-                    values[number] <- Value.Allocate(shape, dtype)
-
-            engine.RunPlan(plan, Arguments(sources, order, scopes, arguments), values)
-
-            for i in 0 .. written.Length - 1 do
-                let cell = written[i].Cell
-                let old = cell.Value
-                let free = cell.Commit values[plan.Results[outputs + i]]
-
-                if free && not overwriting[i] && Object.ReferenceEquals(old, mine[i]) then
-                    spare[i] <- old
-
-                mine[i] <- if alone[i] then cell.Value else null
-
-            for i in 0 .. graded.Length - 1 do
-                let cell = graded[i].Cell
-
-                if isNull graded[i].Gradient then
-                    cell.Gradient <- null
-                else
-                    cell.Gradient <- Leaves.value values[plan.Results[outputs + written.Length + i]]
-
-                cell.GradientOrigin <- null
-
-            let results = Array.zeroCreate<Tensor> outputs
-
-            for i in 0 .. outputs - 1 do
-                results[i] <- Tensor(Leaves.value values[plan.Results[i]])
-
-            results
-        finally
-            if claimed = written.Length then
-                for i in 0 .. written.Length - 1 do
-                    if overwriting[i] then
-                        overwriting[i] <- false
-                        written[i].Cell.Settle()
-
-            for traced in cells do
-                traced.Cell.Reading -1
-
-            for i in 0 .. claimed - 1 do
-                written[i].Cell.EndWrite()
+        results
 
 /// A function that is traced once for each signature (shapes, element types and mode) and then runs as one plan. Cells that it reads or
 /// writes are inputs and outputs of the plan; host numbers and tensors that it captured keep the value they had.

@@ -10,6 +10,12 @@ type internal Binding() =
     abstract Scalar: position: int -> Node
     abstract Path: position: int -> string
 
+    /// The cell whose current version is read at a position; null if it is no cell.
+    abstract Cell: position: int -> CellState
+
+    /// Notes for all these cells that a run that reads them starts (1) or ends (-1).
+    abstract Reading: change: int -> unit
+
 /// Nodes in evaluation order: every node stands after its inputs. Node i has the operands Operands[Starts[i]] up to
 /// Operands[Starts[i + 1] - 1], as positions.
 [<Sealed; AllowNullLiteral>]
@@ -24,7 +30,22 @@ type internal Order(nodes: Node[], starts: int[], operands: int[], roots: int[])
 
     member _.Count = nodes.Length
 
-    override _.Leaf position = nodes[position].Value
+    override this.Leaf position =
+        match nodes[position].Value with
+        | null -> this.Cell(position).Value
+        | value -> value
+
+    override _.Cell position =
+        match nodes[position].Payload with
+        | :? CellState as cell when isNull nodes[position].Value -> cell
+        | _ -> null
+
+    override this.Reading change =
+        for i in 0 .. nodes.Length - 1 do
+            match this.Cell i with
+            | null -> ()
+            | cell -> cell.Reading change
+
     override _.Scalar position = nodes[position]
     override _.Path position = nodes[position].Path
 

@@ -249,6 +249,7 @@ module internal ErrorBounds =
                 "scalar"
                 "value"
                 "placeholder"
+                "current"
                 "equal"
                 "less"
                 "lessEqual"

@@ -131,6 +131,8 @@ type internal Runner(roots: Node[]) =
 
                 member _.Scalar position = order.Nodes[position]
                 member _.Path position = order.Nodes[position].Path
+                member _.Cell _ = null
+                member _.Reading _ = ()
             }
 
         Engine.Current.Compute(plan, binding)

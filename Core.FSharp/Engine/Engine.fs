@@ -384,16 +384,67 @@ type Engine(options: EngineOptions) =
         Interlocked.Increment &runs |> ignore
         Interlocked.Add(&operations, plan.Operations) |> ignore
 
+    // Runs a plan into the memory that is given, and into new memory where none is.
+    member private this.Fill(plan: Plan, binding: Binding, values: Value[]) =
+        for i in 0 .. values.Length - 1 do
+            if isNull values[i] then
+                let struct (shape, dtype) = plan.Outputs[i]
+                values[i] <- Value.Allocate(shape, dtype)
+
+        this.RunPlan(plan, binding, values)
+
     /// The values of a plan's roots, computed in new memory.
     member internal this.Compute(plan: Plan, binding: Binding) : Value[] =
         let values = Array.zeroCreate<Value> plan.Outputs.Length
-
-        for i in 0 .. values.Length - 1 do
-            let struct (shape, dtype) = plan.Outputs[i]
-            values[i] <- Value.Allocate(shape, dtype)
-
-        this.RunPlan(plan, binding, values)
+        this.Fill(plan, binding, values)
         plan.ByRoot values
+
+    // Gives a run the memory of the cells that it writes, where nothing else has seen it: that of the current version where the plan can
+    // write over it, otherwise that of an older one.
+    static member private Lend(plan: Plan, binding: Binding, cells: CellState[], first: int, values: Value[]) =
+        for struct (result, position) in plan.Overwrites do
+            let i = plan.SoleRoots[result] - first
+
+            if i >= 0 && i < cells.Length && isNull values[result] then
+                let cell = cells[i]
+
+                if Object.ReferenceEquals(binding.Cell position, cell) && cell.TryOverwrite() then
+                    values[result] <- cell.Value
+
+        for i in 0 .. cells.Length - 1 do
+            let result = plan.Results[first + i]
+
+            if isNull values[result] && plan.SoleRoots[result] >= 0 then
+                values[result] <- cells[i].TakeSpare()
+
+    /// Runs a plan whose roots from `first` on are new values of cells, replaces all of them, or none if it fails, and returns all outputs.
+    member internal this.Write(plan: Plan, binding: Binding, cells: CellState[], first: int) : Value[] =
+        let values = Array.zeroCreate<Value> plan.Outputs.Length
+        let mutable claimed = 0
+        let mutable reading = true
+        binding.Reading 1
+
+        try
+            for cell in cells do
+                cell.BeginWrite()
+                claimed <- claimed + 1
+
+            Engine.Lend(plan, binding, cells, first, values)
+            this.Fill(plan, binding, values)
+            binding.Reading -1
+            reading <- false
+
+            for i in 0 .. cells.Length - 1 do
+                let result = plan.Results[first + i]
+                cells[i].Commit(values[result], plan.SoleRoots[result] >= 0)
+
+            values
+        finally
+            for i in 0 .. claimed - 1 do
+                cells[i].EndWrite()
+
+            if reading then
+                binding.Reading -1
 
     static member private RefuseSymbolic(root: Node) =
         raise (
@@ -503,28 +554,14 @@ type Engine(options: EngineOptions) =
             if root.Symbolic then
                 Engine.RefuseSymbolic root
 
-        let mutable claimed = 0
+        let order = Walk.order Walk.pending roots
+        let plan = this.PlanFor(order, order.Roots)
+        let values = this.Write(plan, order, cells, 0)
 
-        try
-            for cell in cells do
-                cell.BeginWrite()
-                claimed <- claimed + 1
+        if cells.Length > 0 && alongside.Length > 0 then
+            let reason = Released(cells[0].Name, cells[0].Version - 1L)
 
-            let order = Walk.order Walk.pending roots
-            let values = this.Compute(this.PlanFor(order, order.Roots), order)
-
-            for i in cells.Length .. roots.Length - 1 do
-                roots[i].Value <- values[i]
-
-            for i in 0 .. cells.Length - 1 do
-                cells[i].Commit values[i] |> ignore
-
-            if cells.Length > 0 then
-                let reason = Released(cells[0].Name, cells[0].Version - 1L)
-
-                lock Gate.instance (fun () ->
-                    for i in cells.Length .. roots.Length - 1 do
-                        roots[i].Release reason)
-        finally
-            for i in 0 .. claimed - 1 do
-                cells[i].EndWrite()
+            lock Gate.instance (fun () ->
+                for i in cells.Length .. roots.Length - 1 do
+                    roots[i].Value <- values[plan.Results[i]]
+                    roots[i].Release reason)

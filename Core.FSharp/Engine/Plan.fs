@@ -70,6 +70,16 @@ type internal Plan
         else
             Array.init results.Length (fun i -> values[results[i]])
 
+    /// The only root that an output holds; -1 where it holds several.
+    member val SoleRoots =
+        Array.init shapes.Length (fun result ->
+            let root = Array.IndexOf(results, result)
+
+            if Array.LastIndexOf(results, result) = root then
+                root
+            else
+                -1)
+
     /// Shape and type of each output.
     member _.Outputs = shapes
 
@@ -121,7 +131,11 @@ module internal Planner =
             code.Add(if isValue then 0 else n.Primitive.Code)
             code.Add(int (byte n.DType))
 
-            if isValue || n.Primitive.IsPlaceholder then
+            if
+                isValue
+                || n.Primitive.IsPlaceholder
+                || Object.ReferenceEquals(n.Primitive, Leaves.currentPrimitive)
+            then
                 dims n.Shape
             elif n.Arity = 0 then
                 if Object.ReferenceEquals(n.Primitive, Leaves.constantPrimitive) then

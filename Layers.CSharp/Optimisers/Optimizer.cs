@@ -66,17 +66,23 @@ public abstract class Optimizer
     /// </summary>
     public void Step()
     {
+        var active = new List<CellRule>(parameters.Length);
+        var gradients = new List<Tensor>(parameters.Length);
         var changes = new CellChanges();
         for (var i = 0; i < parameters.Length; i++)
         {
             var parameter = parameters[i];
             if (!parameter.Trainable || parameter.Grad is not { } gradient)
                 continue;
-            if (IsFixed)
-                (rules[i] ??= RuleOf(i)).Apply([gradient], changes.Set);
-            else
+            if (!IsFixed)
+            {
                 Update(i, gradient, learningRate.Value, changes);
+                continue;
+            }
+            active.Add(rules[i] ??= RuleOf(i));
+            gradients.Add(gradient);
         }
+        CellRule.SetAll(active, gradients);
         changes.Apply();
     }
 
@@ -130,10 +136,10 @@ public abstract class Optimizer
 
     private CellRule RuleOf(int index) =>
         new(
-            (arguments, set) =>
+            (gradient, set) =>
             {
                 var changes = new CellChanges();
-                Update(index, arguments[0], learningRate.Value, changes);
+                Update(index, gradient, learningRate.Value, changes);
                 changes.Report(set);
             }
         );
