@@ -68,7 +68,8 @@ type CellRule(rule: Action<Tensor, Action<Cell, Tensor>>) =
     /// function, and for arguments of another shape or type than a rule's first, the functions themselves run.
     static member SetAll(rules: IReadOnlyList<CellRule>, arguments: IReadOnlyList<Tensor>) : unit =
         let tracing = not (isNull Context.Current.Trace)
-        let cells, nodes = List<CellState>(), List<Node>()
+        let room = 4 * rules.Count
+        let cells, nodes = List<CellState> room, List<Node> room
 
         for i in 0 .. rules.Count - 1 do
             if not tracing && rules[i].Fits arguments[i].Node then

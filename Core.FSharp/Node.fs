@@ -167,6 +167,9 @@ type internal Context private () =
     /// Where gradients that a manual backward reports go to; null means the parameters' own gradients.
     member val Sink: obj = null with get, set
 
+    /// Scratch for the order of a graph that is run and forgotten; null while it is in use.
+    member val Order: obj = null with get, set
+
     /// Scratch for the code of a graph whose plan is looked up.
     member val Code: System.Collections.Generic.List<int> = null with get, set
 
@@ -213,18 +216,16 @@ module internal Recording =
 type Node =
     val private primitive: Primitive
     val private attribute: int64
-    val private attributes: int[]
     val private scope: Scope
     val mutable private a: Node
     val mutable private b: Node
-    val mutable private c: Node
     val mutable private rest: Node[]
     val mutable private shape: Shape
     val mutable private dtype: ElementType
     val mutable private tracked: bool
     val mutable private symbolic: bool
     val mutable private value: Value
-    /// Leaf data, or the Call of an output, or why the inputs were released.
+    /// The longer attributes, or data of its own, such as the cell of a leaf or the Call of an output, or why the inputs were released.
     val mutable internal Payload: obj
     /// Keeps alive what the evaluation that made the value has to release later.
     val mutable internal Keeper: obj
@@ -234,15 +235,13 @@ type Node =
     val mutable internal Mark: int
     val mutable internal Position: int
 
-    private new(primitive, attribute, attributes, payload, scope, a, b, c, rest) =
+    private new(primitive, attribute, payload: obj, scope, a, b, rest) =
         {
             primitive = primitive
             attribute = attribute
-            attributes = attributes
             scope = scope
             a = a
             b = b
-            c = c
             rest = rest
             shape = null
             dtype = ElementType.Float32
@@ -269,7 +268,10 @@ type Node =
     member this.Attribute = this.attribute
 
     /// The longer attributes, such as a permutation; null where there are none.
-    member internal this.Attributes = this.attributes
+    member internal this.Attributes: int[] =
+        match this.Payload with
+        | :? (int[]) as attributes -> attributes
+        | _ -> null
 
     /// The layer path where the node was made, empty outside of layers.
     member this.Path = if isNull this.scope then "" else this.scope.Path
@@ -290,18 +292,13 @@ type Node =
         if not (isNull this.rest) then this.rest.Length
         elif isNull this.a then 0
         elif isNull this.b then 1
-        elif isNull this.c then 2
-        else 3
+        else 2
 
     /// The input at an index.
     member this.Input index =
-        if not (isNull this.rest) then
-            this.rest[index]
-        else
-            match index with
-            | 0 -> this.a
-            | 1 -> this.b
-            | _ -> this.c
+        if not (isNull this.rest) then this.rest[index]
+        elif index = 0 then this.a
+        else this.b
 
     /// The first input.
     member internal this.A = if isNull this.rest then this.a else this.rest[0]
@@ -310,7 +307,7 @@ type Node =
     member internal this.B = if isNull this.rest then this.b else this.rest[1]
 
     /// The third input.
-    member internal this.C = if isNull this.rest then this.c else this.rest[2]
+    member internal this.C = this.rest[2]
 
     /// The value, once it is known; null before.
     member internal this.Value
@@ -323,7 +320,6 @@ type Node =
         this.Keeper <- null
         this.a <- null
         this.b <- null
-        this.c <- null
         this.rest <- null
 
     member private this.Infer(context: Context, leafTracked: bool) =
@@ -352,7 +348,10 @@ type Node =
         let context = Context.Current
 
         let node =
-            Node(primitive, attribute, attributes, null, context.Place, a, b, c, null)
+            if isNull c then
+                Node(primitive, attribute, attributes, context.Place, a, b, null)
+            else
+                Node(primitive, attribute, attributes, context.Place, null, null, [| a; b; c |])
 
         node.Infer(context, false)
         node
@@ -361,8 +360,7 @@ type Node =
     static member internal MakeMany(primitive: Primitive, attribute: int64, attributes: int[], inputs: Node[]) =
         let context = Context.Current
 
-        let node =
-            Node(primitive, attribute, attributes, null, context.Place, null, null, null, inputs)
+        let node = Node(primitive, attribute, attributes, context.Place, null, null, inputs)
 
         node.Infer(context, false)
         node
@@ -378,12 +376,10 @@ type Node =
             Node(
                 original.primitive,
                 original.attribute,
-                original.attributes,
-                null,
+                original.Attributes,
                 null,
                 (if many then null else at 0),
                 (if many then null else at 1),
-                (if many then null else at 2),
                 (if many then inputs else null)
             )
 
@@ -396,7 +392,7 @@ type Node =
         (primitive: Primitive, attribute: int64, payload: obj, shape: Shape, dtype: ElementType, value: Value, tracked: bool)
         =
         let node =
-            Node(primitive, attribute, null, payload, Context.Current.Scope, null, null, null, null)
+            Node(primitive, attribute, payload, Context.Current.Scope, null, null, null)
 
         node.shape <- shape
         node.dtype <- dtype
@@ -410,8 +406,7 @@ type Node =
     static member internal MakeBoundary(primitive: Primitive, payload: obj, input: Node, tracked: bool) =
         let context = Context.Current
 
-        let node =
-            Node(primitive, 0L, null, payload, context.Scope, input, null, null, null)
+        let node = Node(primitive, 0L, payload, context.Scope, input, null, null)
 
         node.Infer(context, tracked)
         node
@@ -426,8 +421,7 @@ type Node =
     static member internal MakeFormula(primitive: Primitive, attribute: int64, formula: obj, operands: Node[]) =
         let context = Context.Current
 
-        let node =
-            Node(primitive, attribute, null, formula, context.Place, null, null, null, operands)
+        let node = Node(primitive, attribute, formula, context.Place, null, null, operands)
 
         node.Infer(context, false)
         node.tracked <- false

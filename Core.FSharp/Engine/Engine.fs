@@ -340,7 +340,7 @@ type Engine(options: EngineOptions) =
         if not (isNull known) then
             known
         else
-            let plan = Planner.make order outputs making layout (code.ToArray())
+            let plan = Planner.make (order.Exact()) outputs making layout (code.ToArray())
 
             lock plans (fun () ->
                 compiles <- compiles + 1L
@@ -498,10 +498,42 @@ type Engine(options: EngineOptions) =
         for n in kept do
             n.Keeper <- retention
 
-        for n in order.Nodes do
+        for i in 0 .. order.Count - 1 do
+            let n = order.Nodes[i]
+
             match n.Payload with
             | :? CellVersion as v when n.Tracked -> v.Cell.AddDependent retention
             | _ -> ()
+
+    member private this.Evaluate(order: Order) =
+        let recording =
+            Context.Current.Recording
+            && order.Roots |> Array.exists (fun p -> order.Nodes[p].Tracked)
+
+        let kept = if recording then Engine.Residuals order else [||]
+
+        let outputs =
+            if kept.Length = 0 then
+                order.Roots
+            else
+                Array.append order.Roots (kept |> Array.filter (fun p -> not (Array.contains p order.Roots)))
+
+        let values = this.Compute(this.PlanFor(order, outputs), order)
+
+        lock Gate.instance (fun () ->
+            let tracked = List<Node>()
+
+            for i in 0 .. outputs.Length - 1 do
+                order.Nodes[outputs[i]].Value <- values[i]
+
+            for position in outputs do
+                let node = order.Nodes[position]
+
+                if node.Arity > 0 then
+                    if node.Tracked then tracked.Add node else node.Release null
+
+            if tracked.Count > 0 then
+                Engine.Keep(order, tracked.ToArray()))
 
     /// Computes the values of nodes, and keeps what a sweep may still need of tracked ones while recording is on.
     member internal this.Evaluate(roots: Node[]) : unit =
@@ -512,35 +544,12 @@ type Engine(options: EngineOptions) =
                 if root.Symbolic then
                     Engine.RefuseSymbolic root
 
-            let order = Walk.order Walk.pending pending
+            let order = Walk.borrow Walk.pending pending
 
-            let recording =
-                Context.Current.Recording && pending |> Array.exists (fun r -> r.Tracked)
-
-            let kept = if recording then Engine.Residuals order else [||]
-
-            let outputs =
-                Array.append order.Roots (kept |> Array.filter (fun p -> not (Array.contains p order.Roots)))
-
-            let values = this.Compute(this.PlanFor(order, outputs), order)
-
-            lock Gate.instance (fun () ->
-                outputs
-                |> Array.iteri (fun i position -> order.Nodes[position].Value <- values[i])
-
-                for position in outputs do
-                    let node = order.Nodes[position]
-
-                    if not node.Tracked && node.Arity > 0 then
-                        node.Release null
-
-                let tracked =
-                    outputs
-                    |> Array.map (fun p -> order.Nodes[p])
-                    |> Array.filter (fun n -> n.Tracked && n.Arity > 0)
-
-                if tracked.Length > 0 then
-                    Engine.Keep(order, tracked))
+            try
+                this.Evaluate order
+            finally
+                Walk.giveBack order
 
     /// Writes cells: computes every new value first, then replaces all of them, so that a failure changes no cell.
     /// `alongside` are nodes computed in the same run, such as the loss; they are plain values afterwards.
@@ -554,9 +563,14 @@ type Engine(options: EngineOptions) =
             if root.Symbolic then
                 Engine.RefuseSymbolic root
 
-        let order = Walk.order Walk.pending roots
-        let plan = this.PlanFor(order, order.Roots)
-        let values = this.Write(plan, order, cells, 0)
+        let order = Walk.borrow Walk.pending roots
+
+        let struct (plan, values) =
+            try
+                let plan = this.PlanFor(order, order.Roots)
+                struct (plan, this.Write(plan, order, cells, 0))
+            finally
+                Walk.giveBack order
 
         if cells.Length > 0 && alongside.Length > 0 then
             let reason = Released(cells[0].Name, cells[0].Version - 1L)

@@ -34,6 +34,7 @@ public abstract partial class Module
     private ManualContract contract;
     private ConditionalWeakTable<Tensor, RecordedCall> recorded = [];
     private ParameterStamp? last;
+    private WeakReference<Tensor>? lastInput;
     private Segment? segment;
 
     // Parameters, and those of its own alone, once they are known never to become others; and what every Call is given.
@@ -216,7 +217,7 @@ public abstract partial class Module
     internal virtual Tensor?[] Sweep(Call call, Tensor?[] deltas, Action<Cell, Tensor>? accumulate) => call.Backward(deltas, accumulate);
 
     /// <summary>Forgets what belongs to the module that this one was copied from.</summary>
-    private void Forget() => (recorded, last, all, own, compute, rule) = ([], null, null, null, null, null);
+    private void Forget() => (recorded, last, lastInput, all, own, compute, rule) = ([], null, null, null, null, null, null);
 
     // The base class would come back to the override that called it.
     private void RefuseBaseCall(bool overridden)
@@ -243,8 +244,17 @@ public abstract partial class Module
     // Calls of older versions of the parameters are of no use: they would only hold memory.
     private void Remember(Tensor input, Call call)
     {
-        if (last is { IsOfNow: false })
+        var stale = last is { IsOfNow: false };
+        if (stale && lastInput is not null && lastInput.TryGetTarget(out var only))
+            recorded.Remove(only);
+        else if (stale)
             recorded.Clear();
+
+        // In most steps there is one input, and taking it out leaves the table as it is, where clearing makes a new one.
+        if (lastInput is null)
+            lastInput = new(input);
+        else
+            lastInput.SetTarget(stale || last is null ? input : null!);
         last = new ParameterStamp(AllParameters());
         recorded.AddOrUpdate(input, new RecordedCall(call, last, Mode.IsTraining, Mode.Compilation));
     }
