@@ -9,12 +9,11 @@ open System.Text
 type CustomRule = delegate of call: Call * outputGradients: Tensor[] -> Tensor[]
 
 /// One entry into a layer: what went in, what came out, which parameters and mode. Two entries are two Calls.
-and [<Sealed; AllowNullLiteral>] Call internal (record: CallRecord, given: Tensor[]) as this =
-    do record.Face <- this
+and [<Sealed; AllowNullLiteral>] Call internal (record: CallRecord, given: Tensor[]) =
     let tensors (nodes: Node[]) = nodes |> Array.map Tensor.Of
     let mutable outputs: Tensor[] = null
 
-    static let wrap (rule: CustomRule) : CallRule =
+    static let custom =
         CallRule(fun record outputGradients accumulate ->
             let context = Context.Current
             let before = context.Sink
@@ -24,7 +23,7 @@ and [<Sealed; AllowNullLiteral>] Call internal (record: CallRecord, given: Tenso
                 let gradients =
                     outputGradients |> Array.map (fun g -> if isNull g then null else Tensor.Of g)
 
-                rule.Invoke(record.Face :?> Call, gradients)
+                (record.Author :?> CustomRule).Invoke(record.Face :?> Call, gradients)
                 |> Array.map (fun t -> if isNull t then null else t.Node)
             finally
                 context.Sink <- before)
@@ -77,19 +76,32 @@ and [<Sealed; AllowNullLiteral>] Call internal (record: CallRecord, given: Tenso
             CallRecord(CallRecord.NextId(), scope, inputs |> Array.map (fun t -> t.Node), context.Training)
 
         let call = Call(record, Array.copy inputs)
+        record.Face <- call
 
         if not (isNull rule) then
-            record.Rule <- wrap rule
+            record.Rule <- custom
+            record.Author <- rule
 
         context.Scope <- scope
 
         try
-            record.Parameters <- Array.init parameters.Count (fun i -> CellAccess.read parameters[i].State)
-            let results = forward.Invoke(call, inputs)
+            let versions =
+                if parameters.Count = 0 then
+                    Array.Empty()
+                else
+                    Array.zeroCreate<Node> parameters.Count
 
-            record.Outputs <-
-                results
-                |> Array.mapi (fun i t -> Node.MakeBoundary(Leaves.outputPrimitive, CallOutput(record, i), t.Node, false))
+            for i in 0 .. versions.Length - 1 do
+                versions[i] <- CellAccess.read parameters[i].State
+
+            record.Parameters <- versions
+            let results = forward.Invoke(call, inputs)
+            let boundaries = Array.zeroCreate<Node> results.Length
+
+            for i in 0 .. boundaries.Length - 1 do
+                boundaries[i] <- Node.MakeBoundary(Leaves.outputPrimitive, CallOutput(record, i), results[i].Node, false)
+
+            record.Outputs <- boundaries
         finally
             context.Scope <- before
 

@@ -52,6 +52,11 @@ and [<Sealed; AllowNullLiteral>] internal CellState(name: string, initial: Value
     let mutable writing = 0
     let mutable readers = 0
     let mutable overwritten = false
+    // Whether nothing but this cell has ever had the memory of the current version.
+    let mutable owned = false
+    // Memory of an older version that nothing else has had.
+    let mutable spare: Value = null
+    let mutable current: Node = null
     let dependents = List<WeakReference<Retention>>()
     let mutable purgeAt = 8
 
@@ -108,6 +113,15 @@ and [<Sealed; AllowNullLiteral>] internal CellState(name: string, initial: Value
 
             leaf)
 
+    /// The leaf that stands for whatever version is current when a plan runs. Reading it so is not seen by TryOverwrite, so nobody may hold an
+    /// expression of it beyond the run.
+    member this.Current =
+        lock Gate.instance (fun () ->
+            if isNull current then
+                current <- Node.MakeLeaf(Leaves.currentPrimitive, 0L, this, value.Shape, value.DType, null, false)
+
+            current)
+
     /// Notes that an evaluation kept values computed from the current version.
     member _.AddDependent(retention: Retention) =
         lock dependents (fun () ->
@@ -130,38 +144,47 @@ and [<Sealed; AllowNullLiteral>] internal CellState(name: string, initial: Value
                 )
             )
 
-    /// Gives up the claim.
-    member _.EndWrite() = Volatile.Write(&writing, 0)
+    /// Gives up the claim, and ends what TryOverwrite began, after Commit or where the run failed before it wrote.
+    member _.EndWrite() =
+        if overwritten then
+            lock Gate.instance (fun () ->
+                overwritten <- false
+                Monitor.PulseAll Gate.instance)
+
+        Volatile.Write(&writing, 0)
 
     /// Notes that a run starts (1) or ends (-1) that reads the memory of the current version without giving it out.
     member _.Reading(change: int) =
         lock Gate.instance (fun () ->
-            settled ()
+            if change > 0 then
+                settled ()
+
             readers <- readers + change)
 
     /// Whether the next version may be written over the current one, which no expression has read and no run but the caller's is
-    /// reading. Whoever reads the cell meanwhile waits, until the run that holds the claim calls Settle.
+    /// reading. Whoever reads the cell meanwhile waits, until the run that holds the claim calls EndWrite.
     member _.TryOverwrite() : bool =
         lock Gate.instance (fun () ->
-            overwritten <- isNull leaf && readers <= 1
+            overwritten <- owned && isNull leaf && readers <= 1
             overwritten)
 
-    /// Ends what TryOverwrite began, after Commit or where the run failed before it wrote.
-    member _.Settle() =
-        lock Gate.instance (fun () ->
-            overwritten <- false
-            Monitor.PulseAll Gate.instance)
+    /// Memory for the next version that an older one has left; null if there is none. The caller holds the claim.
+    member _.TakeSpare() : Value =
+        let taken = spare
+        spare <- null
+        taken
 
-    /// Replaces the value; the caller has checked shape and type, and holds the claim. Returns whether the memory of the version
-    /// before is free: no expression has read it, and no run but the caller's is reading it.
-    member this.Commit(next: Value) : bool =
-        let free =
-            lock Gate.instance (fun () ->
-                let free = isNull leaf && readers <= 1
-                value <- next
-                leaf <- null
-                version <- version + 1L
-                free)
+    /// Replaces the value; the caller has checked shape and type, holds the claim and reads no more. `own` says that nothing else has the
+    /// memory of the new version.
+    member this.Commit(next: Value, own: bool) =
+        lock Gate.instance (fun () ->
+            if owned && isNull leaf && readers = 0 && not (Object.ReferenceEquals(next, value)) then
+                spare <- value
+
+            value <- next
+            owned <- own
+            leaf <- null
+            version <- version + 1L)
 
         let released =
             lock dependents (fun () ->
@@ -173,8 +196,6 @@ and [<Sealed; AllowNullLiteral>] internal CellState(name: string, initial: Value
             match weak.TryGetTarget() with
             | true, retention -> retention.Release(this.Name, version - 1L)
             | _ -> ()
-
-        free
 
     /// Checks a value or expression that is about to be written.
     member this.Check(shape: Shape, dtype: ElementType) =
@@ -213,6 +234,9 @@ and [<Sealed; AllowNullLiteral>] internal CallRecord(id: int64, scope: Scope, in
 
     /// The backward that the layer's author wrote; null if sweeps always look through the Call.
     member val Rule: CallRule = null with get, set
+
+    /// What the rule is made of, where many Calls share one.
+    member val Author: obj = null with get, set
 
     member val Outputs: Node[] = [||] with get, set
     member val Face: obj = null with get, set

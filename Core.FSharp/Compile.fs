@@ -2,7 +2,6 @@ namespace Hybrid.Core
 
 open System
 open System.Collections.Generic
-open System.Text
 
 /// Where a leaf of a compiled function's plan gets its value at each call.
 [<Struct>]
@@ -12,42 +11,68 @@ type internal Source =
     | Captured of value: Value
     | Unbound
 
-/// One signature of a compiled function: its plan, and what to do with the outputs.
-[<Sealed; AllowNullLiteral>]
-type internal Specialisation
-    (plan: Plan, sources: Source[], order: Order, outputs: int, cells: TracedCell[], written: TracedCell[], graded: TracedCell[]) =
-    // For each written cell: the version that this function wrote last, and memory for the next one. A version's memory is used
-    // again if nothing outside has ever seen it: at once where the plan can write over it, otherwise after it was replaced.
-    let mine: Value[] = Array.zeroCreate written.Length
-    let spare: Value[] = Array.zeroCreate written.Length
+/// What one call of a compiled function runs on.
+[<Sealed>]
+type internal Arguments(sources: Source[], cells: CellState[], order: Order, scopes: Scope[], arguments: Tensor[]) =
+    inherit Binding()
 
-    // Whether an output belongs to a written cell alone, and is not also returned.
-    let alone =
-        Array.init written.Length (fun i ->
-            let number = plan.Results[outputs + i]
-            (plan.Results |> Array.filter (fun r -> r = number)).Length = 1)
-
-    // Whether the plan lets the new version of a written cell take the memory of the version that it replaces.
-    let inPlace =
-        Array.init written.Length (fun i ->
-            alone[i]
-            && plan.Overwrites
-               |> Array.exists (fun (struct (result, position)) ->
-                   result = plan.Results[outputs + i]
-                   && (match sources[position] with
-                       | CellInput cell -> Object.ReferenceEquals(cell, written[i].Cell)
-                       | _ -> false)))
-
-    let paths = order.Nodes |> Array.map (fun n -> n.Scope)
-
-    let leaf (arguments: Value[]) position =
+    override _.Leaf position =
         match sources[position] with
-        | Argument i -> arguments[i]
+        | Argument i -> arguments[i].Value
         | CellInput cell -> cell.Value
         | Captured v -> v
         | Unbound -> invalidOp "not a leaf"
 
-    member _.Run(engine: Engine, arguments: Value[]) : Value[] =
+    override _.Scalar position = order.Nodes[position]
+
+    override _.Path position =
+        match scopes[position] with
+        | null -> ""
+        | s -> s.Path
+
+    override _.Cell position =
+        match sources[position] with
+        | CellInput cell -> cell
+        | _ -> null
+
+    override _.Reading change =
+        for cell in cells do
+            cell.Reading change
+
+/// What a compiled function is traced anew for: shapes and types of its arguments, and modes.
+[<Sealed>]
+type internal Signature(arguments: Tensor[]) =
+    let shapes = arguments |> Array.map (fun a -> a.Shape)
+    let types = arguments |> Array.map (fun a -> a.DType)
+    let training, recording = Context.Current.Training, Context.Current.Recording
+
+    /// Whether a call now would be traced alike.
+    member _.Fits(others: Tensor[]) =
+        let context = Context.Current
+
+        let mutable fits =
+            others.Length = shapes.Length
+            && context.Training = training
+            && context.Recording = recording
+
+        for i in 0 .. shapes.Length - 1 do
+            fits <- fits && others[i].DType = types[i] && Shapes.same others[i].Shape shapes[i]
+
+        fits
+
+/// One signature of a compiled function: its plan, and what to do with the outputs.
+[<Sealed; AllowNullLiteral>]
+type internal Specialisation
+    (signature: Signature, plan: Plan, sources: Source[], order: Order, outputs: int, cells: TracedCell[], written: TracedCell[], graded: TracedCell[])
+    =
+    let read = cells |> Array.map (fun c -> c.Cell)
+    let changed = written |> Array.map (fun c -> c.Cell)
+    let scopes = order.Nodes |> Array.map (fun n -> n.Scope)
+
+    member _.Signature = signature
+
+    /// Runs the plan, writes the cells and returns the function's results.
+    member _.Run(engine: Engine, arguments: Tensor[]) : Tensor[] =
         for traced in cells do
             if traced.GradientContinued && not (isNull traced.Cell.Gradient) then
                 raise (
@@ -60,87 +85,35 @@ type internal Specialisation
                     )
                 )
 
-        let overwriting: bool[] = Array.zeroCreate written.Length
-        let mutable claimed = 0
+        // Evaluated before any cell is held.
+        for argument in arguments do
+            argument.Value |> ignore
 
-        for traced in cells do
-            traced.Cell.Reading 1
+        let values =
+            engine.Write(plan, Arguments(sources, read, order, scopes, arguments), changed, outputs)
 
-        try
-            for traced in written do
-                traced.Cell.BeginWrite()
-                claimed <- claimed + 1
+        for i in 0 .. graded.Length - 1 do
+            let cell = graded[i].Cell
 
-            let values = Array.zeroCreate<Value> plan.Outputs.Length
+            if isNull graded[i].Gradient then
+                cell.Gradient <- null
+            else
+                cell.Gradient <- Leaves.value values[plan.Results[outputs + written.Length + i]]
 
-            for i in 0 .. written.Length - 1 do
-                let cell = written[i].Cell
+            cell.GradientOrigin <- null
 
-                overwriting[i] <- inPlace[i] && Object.ReferenceEquals(cell.Value, mine[i]) && cell.TryOverwrite()
+        let results = Array.zeroCreate<Tensor> outputs
 
-                if overwriting[i] then
-                    values[plan.Results[outputs + i]] <- cell.Value
-                elif alone[i] then
-                    values[plan.Results[outputs + i]] <- spare[i]
-                    spare[i] <- null
+        for i in 0 .. outputs - 1 do
+            results[i] <- Tensor(Leaves.value values[plan.Results[i]])
 
-            for number in 0 .. values.Length - 1 do
-                if isNull values[number] then
-                    let struct (shape, dtype) = plan.Outputs[number]
-                    values[number] <- Value.Allocate(shape, dtype)
-
-            let path position =
-                match paths[position] with
-                | null -> ""
-                | s -> s.Path
-
-            engine.RunPlan(plan, (fun i -> leaf arguments i), (fun i -> order.Nodes[i]), values, path)
-
-            for i in 0 .. written.Length - 1 do
-                let cell = written[i].Cell
-                let old = cell.Value
-                let free = cell.Commit values[plan.Results[outputs + i]]
-
-                if free && not overwriting[i] && Object.ReferenceEquals(old, mine[i]) then
-                    spare[i] <- old
-
-                mine[i] <- if alone[i] then cell.Value else null
-
-            for i in 0 .. graded.Length - 1 do
-                let cell = graded[i].Cell
-
-                if isNull graded[i].Gradient then
-                    cell.Gradient <- null
-                else
-                    cell.Gradient <- Leaves.value values[plan.Results[outputs + written.Length + i]]
-
-                cell.GradientOrigin <- null
-
-            Array.init outputs (fun i -> values[plan.Results[i]])
-        finally
-            for i in 0 .. written.Length - 1 do
-                if overwriting[i] then
-                    written[i].Cell.Settle()
-
-            for traced in cells do
-                traced.Cell.Reading -1
-
-            for i in 0 .. claimed - 1 do
-                written[i].Cell.EndWrite()
+        results
 
 /// A function that is traced once for each signature (shapes, element types and mode) and then runs as one plan. Cells that it reads or
 /// writes are inputs and outputs of the plan; host numbers and tensors that it captured keep the value they had.
 [<Sealed>]
 type CompiledFunction(f: Func<Tensor[], Tensor[]>) =
-    let specialisations = Dictionary<string, Specialisation>()
-
-    let signature (arguments: Tensor[]) =
-        let text = StringBuilder()
-
-        for a in arguments do
-            text.Append(Value.NameOf a.DType).Append(a.Shape.ToString()) |> ignore
-
-        text.Append(Context.Current.Training).Append(Context.Current.Recording).ToString()
+    let specialisations = List<Specialisation>()
 
     let trace (engine: Engine) (arguments: Tensor[]) =
         let context = Context.Current
@@ -200,7 +173,7 @@ type CompiledFunction(f: Func<Tensor[], Tensor[]>) =
                 | -1 -> Unbound
                 | i -> Argument i
 
-        Specialisation(plan, order.Nodes |> Array.map source, order, results.Length, cells, written, graded)
+        Specialisation(Signature arguments, plan, order.Nodes |> Array.map source, order, results.Length, cells, written, graded)
 
     /// Runs the function. Throws TapeException if it reads a value that depends on its arguments or on cells.
     member _.Invoke([<ParamArray>] arguments: Tensor[]) : Tensor[] =
@@ -208,21 +181,22 @@ type CompiledFunction(f: Func<Tensor[], Tensor[]>) =
             f.Invoke arguments // Inside another compiled function it is simply a part of that one.
         else
             let engine = Engine.Current
-            let key = signature arguments
 
             let specialisation =
                 lock specialisations (fun () ->
-                    match specialisations.TryGetValue key with
-                    | true, s -> s
-                    | _ ->
-                        let s = trace engine arguments
-                        specialisations[key] <- s
-                        s)
+                    let mutable found = null
 
-            let values = arguments |> Array.map (fun a -> a.Value)
+                    for s in specialisations do
+                        if s.Signature.Fits arguments then
+                            found <- s
 
-            specialisation.Run(engine, values)
-            |> Array.map (fun v -> Tensor(Leaves.value v))
+                    if isNull found then
+                        found <- trace engine arguments
+                        specialisations.Add found
+
+                    found)
+
+            specialisation.Run(engine, arguments)
 
 /// Compiling, for F#.
 [<AutoOpen>]

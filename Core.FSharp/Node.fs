@@ -175,6 +175,9 @@ type internal Context private () =
     /// Where gradients that a manual backward reports go to; null means the parameters' own gradients.
     member val Sink: obj = null with get, set
 
+    /// Scratch for the order of a graph that is run and forgotten; null while it is in use.
+    member val Order: obj = null with get, set
+
     /// Scratch for the code of a graph whose plan is looked up.
     member val Code: System.Collections.Generic.List<int> = null with get, set
 
@@ -185,6 +188,23 @@ type internal Context private () =
         match this.Place with
         | null -> ""
         | s -> s.Path
+
+/// Axes as users give them.
+module internal Axis =
+    /// An axis (negative counts from the end) as an index, or an error that names the operation.
+    let index operation (shape: Shape) axis =
+        let a = if axis < 0 then axis + shape.Rank else axis
+
+        if a < 0 || a >= shape.Rank then
+            let range =
+                if shape.Rank = 0 then
+                    "no axis, since the tensor is a scalar"
+                else
+                    $"an axis from {-shape.Rank} to {shape.Rank - 1} for shape {shape}"
+
+            raise (ShapeException(operation, range, string axis, Context.Current.Path, "Axes count from 0; -1 is the last."))
+
+        a
 
 /// Recording, for what must record whatever mode is around it.
 module internal Recording =
@@ -204,18 +224,16 @@ module internal Recording =
 type Node =
     val private primitive: Primitive
     val private attribute: int64
-    val private attributes: int[]
     val private scope: Scope
     val mutable private a: Node
     val mutable private b: Node
-    val mutable private c: Node
     val mutable private rest: Node[]
     val mutable private shape: Shape
     val mutable private dtype: ElementType
     val mutable private tracked: bool
     val mutable private symbolic: bool
     val mutable private value: Value
-    /// Leaf data, or the Call of an output, or why the inputs were released.
+    /// The longer attributes, or data of its own, such as the cell of a leaf or the Call of an output, or why the inputs were released.
     val mutable internal Payload: obj
     /// Keeps alive what the evaluation that made the value has to release later.
     val mutable internal Keeper: obj
@@ -225,15 +243,13 @@ type Node =
     val mutable internal Mark: int
     val mutable internal Position: int
 
-    private new(primitive, attribute, attributes, payload, scope, a, b, c, rest) =
+    private new(primitive, attribute, payload: obj, scope, a, b, rest) =
         {
             primitive = primitive
             attribute = attribute
-            attributes = attributes
             scope = scope
             a = a
             b = b
-            c = c
             rest = rest
             shape = null
             dtype = ElementType.Float32
@@ -260,7 +276,10 @@ type Node =
     member this.Attribute = this.attribute
 
     /// The longer attributes, such as a permutation; null where there are none.
-    member internal this.Attributes = this.attributes
+    member internal this.Attributes: int[] =
+        match this.Payload with
+        | :? (int[]) as attributes -> attributes
+        | _ -> null
 
     /// The layer path where the node was made, empty outside of layers.
     member this.Path = if isNull this.scope then "" else this.scope.Path
@@ -273,23 +292,21 @@ type Node =
     /// Whether it depends on a placeholder of a function that is being compiled, so that it has no value now.
     member internal this.Symbolic = this.symbolic
 
+    /// The inputs where they are held as one array, by which results of one formula know each other; null otherwise.
+    member internal this.Rest = this.rest
+
     /// The number of inputs.
     member this.Arity =
         if not (isNull this.rest) then this.rest.Length
         elif isNull this.a then 0
         elif isNull this.b then 1
-        elif isNull this.c then 2
-        else 3
+        else 2
 
     /// The input at an index.
     member this.Input index =
-        if not (isNull this.rest) then
-            this.rest[index]
-        else
-            match index with
-            | 0 -> this.a
-            | 1 -> this.b
-            | _ -> this.c
+        if not (isNull this.rest) then this.rest[index]
+        elif index = 0 then this.a
+        else this.b
 
     /// The first input.
     member internal this.A = if isNull this.rest then this.a else this.rest[0]
@@ -298,7 +315,7 @@ type Node =
     member internal this.B = if isNull this.rest then this.b else this.rest[1]
 
     /// The third input.
-    member internal this.C = if isNull this.rest then this.c else this.rest[2]
+    member internal this.C = this.rest[2]
 
     /// The value, once it is known; null before.
     member internal this.Value
@@ -311,7 +328,6 @@ type Node =
         this.Keeper <- null
         this.a <- null
         this.b <- null
-        this.c <- null
         this.rest <- null
 
     member private this.Infer(context: Context, leafTracked: bool) =
@@ -340,7 +356,10 @@ type Node =
         let context = Context.Current
 
         let node =
-            Node(primitive, attribute, attributes, null, context.Place, a, b, c, null)
+            if isNull c then
+                Node(primitive, attribute, attributes, context.Place, a, b, null)
+            else
+                Node(primitive, attribute, attributes, context.Place, null, null, [| a; b; c |])
 
         node.Infer(context, false)
         node
@@ -349,8 +368,7 @@ type Node =
     static member internal MakeMany(primitive: Primitive, attribute: int64, attributes: int[], inputs: Node[]) =
         let context = Context.Current
 
-        let node =
-            Node(primitive, attribute, attributes, null, context.Place, null, null, null, inputs)
+        let node = Node(primitive, attribute, attributes, context.Place, null, null, inputs)
 
         node.Infer(context, false)
         node
@@ -366,12 +384,10 @@ type Node =
             Node(
                 original.primitive,
                 original.attribute,
-                original.attributes,
-                null,
+                original.Attributes,
                 null,
                 (if many then null else at 0),
                 (if many then null else at 1),
-                (if many then null else at 2),
                 (if many then inputs else null)
             )
 
@@ -384,7 +400,7 @@ type Node =
         (primitive: Primitive, attribute: int64, payload: obj, shape: Shape, dtype: ElementType, value: Value, tracked: bool)
         =
         let node =
-            Node(primitive, attribute, null, payload, Context.Current.Scope, null, null, null, null)
+            Node(primitive, attribute, payload, Context.Current.Scope, null, null, null)
 
         node.shape <- shape
         node.dtype <- dtype
@@ -398,8 +414,7 @@ type Node =
     static member internal MakeBoundary(primitive: Primitive, payload: obj, input: Node, tracked: bool) =
         let context = Context.Current
 
-        let node =
-            Node(primitive, 0L, null, payload, context.Scope, input, null, null, null)
+        let node = Node(primitive, 0L, payload, context.Scope, input, null, null)
 
         node.Infer(context, tracked)
         node
@@ -408,6 +423,16 @@ type Node =
     static member internal MakeCut(primitive: Primitive, payload: obj, input: Node, tracked: bool) =
         let node = Node.MakeBoundary(primitive, payload, input, tracked)
         node.tracked <- node.tracked && tracked
+        node
+
+    /// One result of a formula; all of its results share the array of operands. No gradient passes.
+    static member internal MakeFormula(primitive: Primitive, attribute: int64, formula: obj, operands: Node[]) =
+        let context = Context.Current
+
+        let node = Node(primitive, attribute, formula, context.Place, null, null, operands)
+
+        node.Infer(context, false)
+        node.tracked <- false
         node
 
 /// The gradient with respect to the input at an index, from the node and the gradient of its result, in graph operations;

@@ -102,7 +102,7 @@ let crossEntropyIgnoring (ignored: int) (logits: Node) (labels: Node) =
 
 /// The axis moved to the end, others in order.
 let axisToEnd (axis: int) (x: Node) =
-    let axis = Shapes.axis "moveAxis" Context.Current.Path x.Shape axis
+    let axis = Axis.index "moveAxis" x.Shape axis
 
     Moves.permute (Array.append (Array.except [ axis ] [| 0 .. x.Shape.Rank - 1 |]) [| axis |]) x
 
@@ -131,7 +131,7 @@ let stack (axis: int) (inputs: Node[]) =
 /// Every `step`-th element along an axis from `start` up to, not including, `stop`; negative numbers count from the end, those
 /// beyond the ends are cut, and no `stop` means the end, as in Python.
 let sliceAxis (axis: int) (start: int) (stop: int voption) (step: int) (x: Node) =
-    let axis = Shapes.axis "slice" Context.Current.Path x.Shape axis
+    let axis = Axis.index "slice" x.Shape axis
 
     if step < 1 then
         refuse "slice" "a step of at least 1" (string step) "Use flip for the reverse order."
@@ -157,7 +157,7 @@ let sliceAxis (axis: int) (start: int) (stop: int voption) (step: int) (x: Node)
 
 /// The part of the tensor at one position along an axis, which leaves the shape; negative positions count from the end.
 let select (axis: int) (position: int) (x: Node) =
-    let axis = Shapes.axis "select" Context.Current.Path x.Shape axis
+    let axis = Axis.index "select" x.Shape axis
     let length = x.Shape[axis]
     let index = if position < 0 then position + length else position
 
@@ -173,7 +173,7 @@ let select (axis: int) (position: int) (x: Node) =
 
 /// The tensor cut along an axis into parts of the given lengths, which must add up to the axis'.
 let split (axis: int) (lengths: int[]) (x: Node) =
-    let axis = Shapes.axis "split" Context.Current.Path x.Shape axis
+    let axis = Axis.index "split" x.Shape axis
 
     if Array.sum lengths <> x.Shape[axis] || Array.exists (fun d -> d < 0) lengths then
         refuse
@@ -222,7 +222,7 @@ let pad (before: int[]) (after: int[]) (interior: int[]) (value: float) (x: Node
 /// For each position along an axis the element of x that stands there, lines by lines: y[o, j, i] = x[o, index[o, j, i], i]. The
 /// positions have x's shape except along the axis.
 let gatherAlong (axis: int) (x: Node) (index: Node) =
-    let axis = Shapes.axis "gatherAlong" Context.Current.Path x.Shape axis
+    let axis = Axis.index "gatherAlong" x.Shape axis
 
     let fits =
         index.Shape.Rank = x.Shape.Rank

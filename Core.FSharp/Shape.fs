@@ -20,7 +20,10 @@ type Shape internal (dimensions: int[]) =
     static member Scalar = scalar
 
     /// A shape from the lengths of its axes. Throws ShapeException for a negative length or more than 2^31 - 1 elements.
-    static member Of([<ParamArray>] dimensions: int[]) =
+    static member Of([<ParamArray>] dimensions: int[]) = Shape.Owning(Array.copy dimensions)
+
+    /// As `Of`, of an array that nobody will write to any more.
+    static member internal Owning(dimensions: int[]) =
         let mutable size = 1L
 
         for d in dimensions do
@@ -40,7 +43,7 @@ type Shape internal (dimensions: int[]) =
 
             size <- size * int64 d
 
-        Shape(Array.copy dimensions)
+        Shape dimensions
 
     /// The number of axes.
     member _.Rank = dimensions.Length
@@ -103,8 +106,20 @@ module internal Shapes =
 
     /// numpy's rule: align at the last axis; lengths must be equal or one of them 1. Null where they do not fit.
     let broadcast (a: Shape) (b: Shape) =
-        if same a b then
+        // Whether b can be repeated to a; in nearly all cases one of the two is the result, and nothing new is made.
+        let covers (a: Shape) (b: Shape) =
+            let lead = a.Rank - b.Rank
+            let mutable ok = lead >= 0
+
+            for i in 0 .. b.Rank - 1 do
+                ok <- ok && (b[i] = a[i + lead] || b[i] = 1)
+
+            ok
+
+        if covers a b then
             a
+        elif covers b a then
+            b
         else
             let rank = max a.Rank b.Rank
             let dims = Array.zeroCreate rank
@@ -118,22 +133,14 @@ module internal Shapes =
                 elif x = 1 then dims[i] <- y
                 else ok <- false
 
-            if ok then Shape.Of dims else null
+            if ok then Shape.Owning dims else null
 
-    /// An axis as the user gives it (negative counts from the end) as an index, or an error that names the operation.
-    let axis operation path (shape: Shape) axis =
-        let a = if axis < 0 then axis + shape.Rank else axis
-
-        if a < 0 || a >= shape.Rank then
-            let range =
-                if shape.Rank = 0 then
-                    "no axis, since the tensor is a scalar"
-                else
-                    $"an axis from {-shape.Rank} to {shape.Rank - 1} for shape {shape}"
-
-            raise (ShapeException(operation, range, string axis, path, "Axes count from 0; -1 is the last."))
-
-        a
+    /// The shape without some adjacent axes.
+    let without first count (shape: Shape) =
+        let dims = Array.zeroCreate<int>(shape.Rank - count)
+        Array.blit shape.Raw 0 dims 0 first
+        Array.blit shape.Raw (first + count) dims first (dims.Length - first)
+        Shape dims
 
     /// Strides, in elements, of a contiguous row-major tensor.
     let strides (shape: Shape) =

@@ -3,10 +3,40 @@ namespace Hybrid.Core
 open System
 open System.Collections.Generic
 
+/// What a plan is run on: values and numbers by position, and the layer path there, for errors.
+[<AbstractClass; AllowNullLiteral>]
+type internal Binding() =
+    abstract Leaf: position: int -> Value
+    abstract Scalar: position: int -> Node
+    abstract Path: position: int -> string
+
+    /// The cell whose current version is read at a position; null if it is no cell.
+    abstract Cell: position: int -> CellState
+
+    /// Notes for all these cells that a run that reads them starts (1) or ends (-1).
+    abstract Reading: change: int -> unit
+
 /// Nodes in evaluation order: every node stands after its inputs. Node i has the operands Operands[Starts[i]] up to
-/// Operands[Starts[i + 1] - 1], as positions.
+/// Operands[Starts[i + 1] - 1], as positions. The arrays of an order that is used again may be longer than Count says.
 [<Sealed; AllowNullLiteral>]
-type internal Order(nodes: Node[], starts: int[], operands: int[], roots: int[]) =
+type internal Order() =
+    inherit Binding()
+    let mutable nodes: Node[] = Array.Empty()
+    let mutable starts: int[] = Array.Empty()
+    let mutable operands: int[] = Array.Empty()
+    let mutable roots: int[] = Array.Empty()
+    let mutable count = 0
+
+    let copied (source: 'T[]) length (target: 'T[]) : 'T[] =
+        let target =
+            if target.Length >= length then
+                target
+            else
+                Array.zeroCreate length
+
+        Array.blit source 0 target 0 length
+        target
+
     member _.Nodes = nodes
     member _.Starts = starts
     member _.Operands = operands
@@ -14,7 +44,45 @@ type internal Order(nodes: Node[], starts: int[], operands: int[], roots: int[])
     /// The positions of the nodes that were asked for.
     member _.Roots = roots
 
-    member _.Count = nodes.Length
+    member _.Count = count
+
+    /// Makes it the order that a walk has found; a new one gets arrays of just the size.
+    member _.Set(foundNodes: Node[], foundStarts: int[], foundOperands: int[], length: int, edges: int, positions: int[]) =
+        nodes <- copied foundNodes length nodes
+        starts <- copied foundStarts (length + 1) starts
+        operands <- copied foundOperands edges operands
+        roots <- positions
+        count <- length
+
+    /// The same order in arrays of just the size.
+    member this.Exact() =
+        let exact = Order()
+        exact.Set(nodes, starts, operands, count, starts[count], roots)
+        exact
+
+    /// Forgets the nodes.
+    member _.Clear() =
+        Array.Clear(nodes, 0, count)
+        count <- 0
+
+    override this.Leaf position =
+        match nodes[position].Value with
+        | null -> this.Cell(position).Value
+        | value -> value
+
+    override _.Cell position =
+        match nodes[position].Payload with
+        | :? CellState as cell when isNull nodes[position].Value -> cell
+        | _ -> null
+
+    override this.Reading change =
+        for i in 0 .. count - 1 do
+            match this.Cell i with
+            | null -> ()
+            | cell -> cell.Reading change
+
+    override _.Scalar position = nodes[position]
+    override _.Path position = nodes[position].Path
 
 /// Iterative post-order walks. Marks and scratch are valid for one walk, which holds the gate, so that depth is bounded by memory
 /// alone and a walk allocates nothing but its result.
@@ -49,7 +117,8 @@ module internal Walk =
         abstract Count: Node -> int
         abstract Child: Node * int -> Node
 
-    let order (descent: Descent) (roots: Node[]) =
+    // Makes `result` the order of what leads to the roots.
+    let private find (result: Order) (descent: Descent) (roots: Node[]) =
         lock Gate.instance (fun () ->
             epoch <- epoch + 1
             let now = epoch
@@ -98,12 +167,40 @@ module internal Walk =
 
             starts[count] <- edges
 
-            let result =
-                Order(Array.sub found 0 count, Array.sub starts 0 (count + 1), Array.sub operands 0 edges, roots |> Array.map (fun r -> r.Position))
+            let positions = Array.zeroCreate<int> roots.Length
 
+            for i in 0 .. roots.Length - 1 do
+                positions[i] <- roots[i].Position
+
+            result.Set(found, starts, operands, count, edges, positions)
             Array.Clear(found, 0, count)
-            shrink ()
-            result)
+            shrink ())
+
+    /// What leads to the roots, in evaluation order.
+    let order (descent: Descent) (roots: Node[]) : Order =
+        let result = Order()
+        find result descent roots
+        result
+
+    /// As `order`, in memory of this thread that `giveBack` takes again.
+    let borrow (descent: Descent) (roots: Node[]) : Order =
+        let context = Context.Current
+
+        let result =
+            match context.Order with
+            | :? Order as scratch -> scratch
+            | _ -> Order()
+
+        context.Order <- null
+        find result descent roots
+        result
+
+    /// Ends the use of a borrowed order.
+    let giveBack (order: Order) =
+        order.Clear()
+
+        if order.Nodes.Length <= 65_536 then
+            Context.Current.Order <- order
 
     /// To all inputs.
     let everything =
@@ -122,9 +219,12 @@ module internal Walk =
         }
 
     let private manualCall (cross: Func<CallRecord, bool>) (node: Node) =
-        match node.Payload with
-        | :? CallOutput as o when not (isNull cross) && not (isNull o.Call.Rule) && cross.Invoke o.Call -> o.Call
-        | _ -> null
+        if isNull cross then
+            null
+        else
+            match node.Payload with
+            | :? CallOutput as o when not (isNull o.Call.Rule) && cross.Invoke o.Call -> o.Call
+            | _ -> null
 
     /// To what a gradient can flow to. Calls that are crossed by hand are one step, from outputs to inputs and parameters.
     let tracked (cross: Func<CallRecord, bool>) =
@@ -214,12 +314,24 @@ module internal Sweep =
         let context = Context.Current
         let scope = context.Scope
         let nodes, starts, operands = order.Nodes, order.Starts, order.Operands
-        let gradients = Array.zeroCreate<Node> nodes.Length
+        let gradients = Array.zeroCreate<Node> order.Count
         let needed = Array.copy wrt
-        let firstOutput = Dictionary<CallRecord, int>(HashIdentity.Reference)
-        let outputGradients = Dictionary<CallRecord, Node[]>(HashIdentity.Reference)
 
-        for i in 0 .. nodes.Length - 1 do
+
+        // Used only where Calls are crossed by hand.
+        let firstOutput =
+            if isNull cross then
+                null
+            else
+                Dictionary<CallRecord, int>(HashIdentity.Reference)
+
+        let outputGradients =
+            if isNull cross then
+                null
+            else
+                Dictionary<CallRecord, Node[]>(HashIdentity.Reference)
+
+        for i in 0 .. order.Count - 1 do
             for k in starts[i] .. starts[i + 1] - 1 do
                 needed[i] <- needed[i] || needed[operands[k]]
 
@@ -235,7 +347,7 @@ module internal Sweep =
             gradients[position] <- plus gradients[position] g
 
         try
-            for i in nodes.Length - 1 .. -1 .. 0 do
+            for i in order.Count - 1 .. -1 .. 0 do
                 let node, g = nodes[i], gradients[i]
 
                 match Walk.crossed cross node with
@@ -290,21 +402,28 @@ module internal Sweep =
                 | _ -> null))
 
     /// The trainable cells that a result was computed from, with the gradient of each.
-    let withRespectToCells (cross: Func<CallRecord, bool>) (result: Node) (cotangent: Node) : struct (CellState * Node)[] =
+    let withRespectToCells (cross: Func<CallRecord, bool>) (result: Node) (cotangent: Node) : List<struct (CellState * Node)> =
         lock Gate.instance (fun () ->
-            let order = Walk.order (Walk.tracked cross) [| result |]
+            let order = Walk.borrow (Walk.tracked cross) [| result |]
 
             let cellOf (n: Node) =
                 match n.Payload with
                 | :? CellVersion as v when n.Tracked -> v.Cell
                 | _ -> null
 
-            let wrt = order.Nodes |> Array.map (fun n -> not (isNull (cellOf n)))
-            let gradients = run order cross wrt [| struct (order.Roots[0], cotangent) |]
-            let found = List<struct (CellState * Node)>()
+            let wrt = Array.zeroCreate<bool> order.Count
 
             for i in 0 .. order.Count - 1 do
-                if wrt[i] && not (isNull gradients[i]) then
-                    found.Add(struct (cellOf order.Nodes[i], gradients[i]))
+                wrt[i] <- not (isNull (cellOf order.Nodes[i]))
 
-            found.ToArray())
+            try
+                let gradients = run order cross wrt [| struct (order.Roots[0], cotangent) |]
+                let found = List<struct (CellState * Node)>()
+
+                for i in 0 .. order.Count - 1 do
+                    if wrt[i] && not (isNull gradients[i]) then
+                        found.Add(struct (cellOf order.Nodes[i], gradients[i]))
+
+                found
+            finally
+                Walk.giveBack order)

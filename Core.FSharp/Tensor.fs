@@ -430,11 +430,11 @@ type Tensor internal (node: Node) =
 
     /// The largest element along an axis, which leaves the shape; the first of equal ones takes all of the gradient.
     member _.Max(axis: int) =
-        make (Selection.maxAlong (Shapes.axis "max" Context.Current.Path node.Shape axis) node)
+        make (Selection.maxAlong (Axis.index "max" node.Shape axis) node)
 
     /// The position of the largest element along an axis, which leaves the shape, as int32; the first of equal ones.
     member _.ArgMax(axis: int) =
-        make (Reductions.argmax (Shapes.axis "argmax" Context.Current.Path node.Shape axis) node)
+        make (Reductions.argmax (Axis.index "argmax" node.Shape axis) node)
 
     // ---- products, normalisation and choices by position --------------------------------------------------------------
 
@@ -444,11 +444,11 @@ type Tensor internal (node: Node) =
 
     /// Exponentials along an axis, divided by their sum.
     member _.Softmax(axis: int) =
-        make (Normalisation.softmax (Shapes.axis "softmax" Context.Current.Path node.Shape axis) node)
+        make (Normalisation.softmax (Axis.index "softmax" node.Shape axis) node)
 
     /// The logarithm of `Softmax`, without its rounding.
     member _.LogSoftmax(axis: int) =
-        make (Normalisation.logSoftmax (Shapes.axis "logSoftmax" Context.Current.Path node.Shape axis) node)
+        make (Normalisation.logSoftmax (Axis.index "logSoftmax" node.Shape axis) node)
 
     /// The cross-entropy of logits `[.., classes]` with integer labels `[..]`, one value a row. Labels are range-checked when the value is computed.
     member _.CrossEntropy(labels: Tensor) =
@@ -548,7 +548,7 @@ type Tensor internal (node: Node) =
 
     /// One element along an axis for each position in `positions`, which has the shape without that axis.
     member _.TakeAlong(axis: int, positions: Tensor) =
-        make (Selection.takeAlong (Shapes.axis "takeAlong" Context.Current.Path node.Shape axis) node (at positions))
+        make (Selection.takeAlong (Axis.index "takeAlong" node.Shape axis) node (at positions))
 
     /// Labels `[..]` as rows `[.., classes]` with a one at the label.
     member _.OneHot(classes: int, [<Optional; DefaultParameterValue(ElementType.Float32)>] dtype: ElementType) =
@@ -589,7 +589,7 @@ type Tensor internal (node: Node) =
     /// Part of one axis: the elements from `start` on, up to but without `stop`, every `step`-th; negative positions count from the end.
     /// Positions beyond the axis are cut off, as in Python.
     member _.Slice(axis: int, start: int, stop: int, [<Optional; DefaultParameterValue(1)>] step: int) =
-        let axis = Shapes.axis "slice" Context.Current.Path node.Shape axis
+        let axis = Axis.index "slice" node.Shape axis
 
         if step < 1 then
             raise (ShapeException("slice", "a step of at least 1", string step, Context.Current.Path, "Use Flip for the reverse order."))
@@ -734,15 +734,17 @@ type Cell internal (state: CellState) as this =
 
     /// Replaces the values of several cells in one run; if anything fails, none changes.
     static member SetAll(cells: IReadOnlyList<Cell>, values: IReadOnlyList<Tensor>) =
-        let states = cells |> Seq.map (fun c -> c.State) |> Array.ofSeq
+        if values.Count <> cells.Count then
+            invalidArg (nameof values) $"There are {cells.Count} cells and {values.Count} values."
 
-        let losses =
-            states
-            |> Array.map (fun s -> s.GradientOrigin)
-            |> Array.filter (isNull >> not)
-            |> Array.distinctBy LanguagePrimitives.PhysicalHash
+        let states = Array.zeroCreate<CellState> cells.Count
+        let nodes = Array.zeroCreate<Node> cells.Count
 
-        CellAccess.write states (values |> Seq.map (fun v -> v.Node) |> Array.ofSeq) losses
+        for i in 0 .. states.Length - 1 do
+            states[i] <- cells[i].State
+            nodes[i] <- values[i].Node
+
+        CellAccess.write states nodes
 
     /// The gradient that `Backward` and manual backwards have added up, perhaps still pending; null if there is none.
     member _.Grad: Tensor =

@@ -60,10 +60,27 @@ module internal CellAccess =
         | null -> cell.Leaf
         | trace -> trace.Of(cell).Current
 
-    /// Writes several cells at once; see Engine.Assign.
-    let write (cells: CellState[]) (nodes: Node[]) (alongside: Node[]) =
+    // The losses that the cells' gradients come from and that nobody has read yet, each once.
+    let private losses (cells: CellState[]) =
+        let found = List<Node>()
+
+        for cell in cells do
+            let loss = cell.GradientOrigin
+
+            if
+                not (isNull loss)
+                && isNull loss.Value
+                && not loss.Symbolic
+                && not (found.Contains loss)
+            then
+                found.Add loss
+
+        found.ToArray()
+
+    /// Writes several cells at once, and computes the losses that their gradients come from in the same run; see Engine.Assign.
+    let write (cells: CellState[]) (nodes: Node[]) =
         match Trace.Current with
-        | null -> Engine.Current.Assign(cells, nodes, alongside)
+        | null -> Engine.Current.Assign(cells, nodes, losses cells)
         | trace ->
             for i in 0 .. cells.Length - 1 do
                 cells[i].Check(nodes[i].Shape, nodes[i].DType)

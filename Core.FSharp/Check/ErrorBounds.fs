@@ -260,6 +260,7 @@ module internal ErrorBounds =
                 "scalar"
                 "value"
                 "placeholder"
+                "current"
                 "equal"
                 "less"
                 "lessEqual"

@@ -120,16 +120,19 @@ type internal Runner(roots: Node[]) =
 
     /// The values of the roots, with `replaced` standing in for the values of leaf nodes.
     member _.Run(replaced: (Node * Value) list) : Value[] =
-        let results =
-            plan.Outputs
-            |> Array.map (fun (struct (shape, dtype)) -> Value.Allocate(shape, dtype))
+        let binding =
+            { new Binding() with
+                member _.Leaf position =
+                    let n = order.Nodes[position]
 
-        let leaf position =
-            let n = order.Nodes[position]
+                    match replaced |> List.tryFind (fun (node, _) -> Object.ReferenceEquals(node, n)) with
+                    | Some(_, v) -> v
+                    | Option.None -> n.Value
 
-            match replaced |> List.tryFind (fun (node, _) -> Object.ReferenceEquals(node, n)) with
-            | Some(_, v) -> v
-            | Option.None -> n.Value
+                member _.Scalar position = order.Nodes[position]
+                member _.Path position = order.Nodes[position].Path
+                member _.Cell _ = null
+                member _.Reading _ = ()
+            }
 
-        Engine.Current.RunPlan(plan, leaf, (fun i -> order.Nodes[i]), results, (fun i -> order.Nodes[i].Path))
-        plan.Results |> Array.map (fun i -> results[i])
+        Engine.Current.Compute(plan, binding)

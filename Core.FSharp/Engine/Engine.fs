@@ -1,7 +1,6 @@
 namespace Hybrid.Core
 
 open System
-open System.Collections.Concurrent
 open System.Collections.Generic
 open System.Diagnostics
 open System.Runtime.InteropServices
@@ -87,8 +86,8 @@ type internal Executor(pool: WorkerPool) =
     member private _.Write(scalar: Node, address: nativeint) =
         Hybrid.Kernels.Elementwise.Fill(scalar.DType, address, 1L, Leaves.number scalar, WorkerPool.Serial)
 
-    /// Runs a plan: `leaf` gives the value at a position, `scalar` the scalar node at a position. Results are written to `results`.
-    member this.Run(plan: Plan, leaf: Func<int, Value>, scalar: Func<int, Node>, results: Value[], check: Action<Step, nativeint>, measure: bool) =
+    /// Runs a plan on what a binding gives. Results are written to `results`.
+    member this.Run(plan: Plan, binding: Binding, results: Value[], check: Action<Step, nativeint>, measure: bool) =
         this.Reserve plan
         let places = plan.Places
 
@@ -96,11 +95,11 @@ type internal Executor(pool: WorkerPool) =
             pointers[i] <-
                 match places[i] with
                 | Leaf position ->
-                    held[i] <- leaf.Invoke position
+                    held[i] <- binding.Leaf position
                     held[i].Pointer
                 | Scalar position ->
                     let address = scalars.Pointer + nativeint (64 * i)
-                    this.Write(scalar.Invoke position, address)
+                    this.Write(binding.Scalar position, address)
                     address
                 | Constant storage -> storage.Pointer
                 | Result number -> results[number].Pointer
@@ -164,7 +163,7 @@ type Engine(options: EngineOptions) =
             WorkerPool options.Threads
 
     let plans = Dictionary<int, List<Plan>>()
-    let executors = ConcurrentStack<Executor>()
+    let executors = Stack<Executor>()
     let mutable compiles = 0L
     let mutable hits = 0L
     let mutable runs = 0L
@@ -188,7 +187,7 @@ type Engine(options: EngineOptions) =
         else
             fun _ _ roots -> roots
 
-    let trap (paths: Func<int, string>) =
+    let trap (binding: Binding) =
         if not options.TrapNonFinite then
             null
         else
@@ -209,7 +208,7 @@ type Engine(options: EngineOptions) =
                                 step.Name,
                                 "finite values, as the NaN trap is on",
                                 $"{Numbers.text found} at element {index}",
-                                paths.Invoke step.Origin,
+                                binding.Path step.Origin,
                                 "This is the first operation that makes one; look at its inputs."
                             )
                         ))
@@ -250,7 +249,7 @@ type Engine(options: EngineOptions) =
                 Operations = Interlocked.Read &operations
                 Plans = planCount
                 PlanBytes = planBytes
-                ArenaBytes = executors |> Seq.sumBy (fun e -> e.ArenaBytes)
+                ArenaBytes = lock executors (fun () -> executors |> Seq.sumBy (fun e -> e.ArenaBytes))
             })
 
     /// The plans in the cache in words, the last used first: for each step the bytes it reads and writes, its predicted time on one
@@ -290,29 +289,30 @@ type Engine(options: EngineOptions) =
 
         context.Code
 
+    // The gate of `plans` is held.
+    member private _.Find(hash: int, code: List<int>) : Plan =
+        let mutable found: Plan = null
+
+        match plans.TryGetValue hash with
+        | true, bucket ->
+            for plan in bucket do
+                if CollectionsMarshal.AsSpan(code).SequenceEqual(ReadOnlySpan<int> plan.Key) then
+                    found <- plan
+        | _ -> ()
+
+        found
+
     /// The plan for a structure, made now if there is none.
     member internal this.PlanFor(order: Order, outputs: int[]) : Plan =
         let code = Engine.Code()
         Planner.encode order outputs code
         let hash = Planner.hash (Span<int>.op_Implicit(CollectionsMarshal.AsSpan code))
 
-        let find () =
-            let mutable found: Plan = null
-
-            match plans.TryGetValue hash with
-            | true, bucket ->
-                for plan in bucket do
-                    if CollectionsMarshal.AsSpan(code).SequenceEqual(ReadOnlySpan<int> plan.Key) then
-                        found <- plan
-            | _ -> ()
-
-            found
-
         let known =
             lock plans (fun () ->
                 clock <- clock + 1L
 
-                let plan = find ()
+                let plan = this.Find(hash, code)
 
                 if not (isNull plan) then
                     hits <- hits + 1L
@@ -323,13 +323,13 @@ type Engine(options: EngineOptions) =
         if not (isNull known) then
             known
         else
-            let plan = Planner.make order outputs making layout (code.ToArray())
+            let plan = Planner.make (order.Exact()) outputs making layout (code.ToArray())
 
             lock plans (fun () ->
                 compiles <- compiles + 1L
                 plan.LastUse <- clock
 
-                match find () with
+                match this.Find(hash, code) with
                 | first when not (isNull first) -> first // Another thread was quicker.
                 | _ ->
                     match plans.TryGetValue hash with
@@ -341,18 +341,20 @@ type Engine(options: EngineOptions) =
                     this.Evict()
                     plan)
 
-    /// Runs a plan on a graph of its structure and returns its outputs. `paths` names the layer of a position, for errors.
-    member internal _.RunPlan(plan: Plan, leaf: Func<int, Value>, scalar: Func<int, Node>, results: Value[], paths: Func<int, string>) =
+    /// Runs a plan on a graph of its structure and writes its outputs to `results`, which has room for each.
+    member internal _.RunPlan(plan: Plan, binding: Binding, results: Value[]) =
         let executor =
-            match executors.TryPop() with
-            | true, e -> e
-            | _ -> Executor pool
+            lock executors (fun () ->
+                if executors.Count > 0 then
+                    executors.Pop()
+                else
+                    Executor pool)
 
         try
             try
-                executor.Run(plan, leaf, scalar, results, trap paths, options.Measure)
+                executor.Run(plan, binding, results, trap binding, options.Measure)
             with :? StepFault as fault ->
-                let e, path = fault.Fault, paths.Invoke fault.Step.Origin
+                let e, path = fault.Fault, binding.Path fault.Step.Origin
 
                 raise (
                     match e with
@@ -360,22 +362,72 @@ type Engine(options: EngineOptions) =
                     | _ -> ValueException(e.Operation, e.Expected, e.Got, path, e.Advice)
                 )
         finally
-            executors.Push executor
+            lock executors (fun () -> executors.Push executor)
 
         Interlocked.Increment &runs |> ignore
         Interlocked.Add(&operations, plan.Operations) |> ignore
 
-    /// The values at some positions of an order, computed by a plan.
-    member private this.Compute(order: Order, outputs: int[]) : Value[] =
-        let plan = this.PlanFor(order, outputs)
+    // Runs a plan into the memory that is given, and into new memory where none is.
+    member private this.Fill(plan: Plan, binding: Binding, values: Value[]) =
+        for i in 0 .. values.Length - 1 do
+            if isNull values[i] then
+                let struct (shape, dtype) = plan.Outputs[i]
+                values[i] <- Value.Allocate(shape, dtype)
 
-        let results =
-            plan.Outputs
-            |> Array.map (fun (struct (shape, dtype)) -> Value.Allocate(shape, dtype))
+        this.RunPlan(plan, binding, values)
 
-        let nodes = order.Nodes
-        this.RunPlan(plan, (fun i -> nodes[i].Value), (fun i -> nodes[i]), results, (fun i -> nodes[i].Path))
-        plan.Results |> Array.map (fun i -> results[i])
+    /// The values of a plan's roots, computed in new memory.
+    member internal this.Compute(plan: Plan, binding: Binding) : Value[] =
+        let values = Array.zeroCreate<Value> plan.Outputs.Length
+        this.Fill(plan, binding, values)
+        plan.ByRoot values
+
+    // Gives a run the memory of the cells that it writes, where nothing else has seen it: that of the current version where the plan can
+    // write over it, otherwise that of an older one.
+    static member private Lend(plan: Plan, binding: Binding, cells: CellState[], first: int, values: Value[]) =
+        for struct (result, position) in plan.Overwrites do
+            let i = plan.SoleRoots[result] - first
+
+            if i >= 0 && i < cells.Length && isNull values[result] then
+                let cell = cells[i]
+
+                if Object.ReferenceEquals(binding.Cell position, cell) && cell.TryOverwrite() then
+                    values[result] <- cell.Value
+
+        for i in 0 .. cells.Length - 1 do
+            let result = plan.Results[first + i]
+
+            if isNull values[result] && plan.SoleRoots[result] >= 0 then
+                values[result] <- cells[i].TakeSpare()
+
+    /// Runs a plan whose roots from `first` on are new values of cells, replaces all of them, or none if it fails, and returns all outputs.
+    member internal this.Write(plan: Plan, binding: Binding, cells: CellState[], first: int) : Value[] =
+        let values = Array.zeroCreate<Value> plan.Outputs.Length
+        let mutable claimed = 0
+        let mutable reading = true
+        binding.Reading 1
+
+        try
+            for cell in cells do
+                cell.BeginWrite()
+                claimed <- claimed + 1
+
+            Engine.Lend(plan, binding, cells, first, values)
+            this.Fill(plan, binding, values)
+            binding.Reading -1
+            reading <- false
+
+            for i in 0 .. cells.Length - 1 do
+                let result = plan.Results[first + i]
+                cells[i].Commit(values[result], plan.SoleRoots[result] >= 0)
+
+            values
+        finally
+            for i in 0 .. claimed - 1 do
+                cells[i].EndWrite()
+
+            if reading then
+                binding.Reading -1
 
     static member private RefuseSymbolic(root: Node) =
         raise (
@@ -429,10 +481,42 @@ type Engine(options: EngineOptions) =
         for n in kept do
             n.Keeper <- retention
 
-        for n in order.Nodes do
+        for i in 0 .. order.Count - 1 do
+            let n = order.Nodes[i]
+
             match n.Payload with
             | :? CellVersion as v when n.Tracked -> v.Cell.AddDependent retention
             | _ -> ()
+
+    member private this.Evaluate(order: Order) =
+        let recording =
+            Context.Current.Recording
+            && order.Roots |> Array.exists (fun p -> order.Nodes[p].Tracked)
+
+        let kept = if recording then Engine.Residuals order else [||]
+
+        let outputs =
+            if kept.Length = 0 then
+                order.Roots
+            else
+                Array.append order.Roots (kept |> Array.filter (fun p -> not (Array.contains p order.Roots)))
+
+        let values = this.Compute(this.PlanFor(order, outputs), order)
+
+        lock Gate.instance (fun () ->
+            let tracked = List<Node>()
+
+            for i in 0 .. outputs.Length - 1 do
+                order.Nodes[outputs[i]].Value <- values[i]
+
+            for position in outputs do
+                let node = order.Nodes[position]
+
+                if node.Arity > 0 then
+                    if node.Tracked then tracked.Add node else node.Release null
+
+            if tracked.Count > 0 then
+                Engine.Keep(order, tracked.ToArray()))
 
     /// Computes the values of nodes, and keeps what a sweep may still need of tracked ones while recording is on.
     member internal this.Evaluate(roots: Node[]) : unit =
@@ -443,70 +527,38 @@ type Engine(options: EngineOptions) =
                 if root.Symbolic then
                     Engine.RefuseSymbolic root
 
-            let order = Walk.order Walk.pending pending
+            let order = Walk.borrow Walk.pending pending
 
-            let recording =
-                Context.Current.Recording && pending |> Array.exists (fun r -> r.Tracked)
-
-            let kept = if recording then Engine.Residuals order else [||]
-
-            let outputs =
-                Array.append order.Roots (kept |> Array.filter (fun p -> not (Array.contains p order.Roots)))
-
-            let values = this.Compute(order, outputs)
-
-            lock Gate.instance (fun () ->
-                outputs
-                |> Array.iteri (fun i position -> order.Nodes[position].Value <- values[i])
-
-                for position in outputs do
-                    let node = order.Nodes[position]
-
-                    if not node.Tracked && node.Arity > 0 then
-                        node.Release null
-
-                let tracked =
-                    outputs
-                    |> Array.map (fun p -> order.Nodes[p])
-                    |> Array.filter (fun n -> n.Tracked && n.Arity > 0)
-
-                if tracked.Length > 0 then
-                    Engine.Keep(order, tracked))
+            try
+                this.Evaluate order
+            finally
+                Walk.giveBack order
 
     /// Writes cells: computes every new value first, then replaces all of them, so that a failure changes no cell.
     /// `alongside` are nodes computed in the same run, such as the loss; they are plain values afterwards.
     member internal this.Assign(cells: CellState[], nodes: Node[], alongside: Node[]) =
-        Array.iter2 (fun (cell: CellState) (node: Node) -> cell.Check(node.Shape, node.DType)) cells nodes
+        for i in 0 .. cells.Length - 1 do
+            cells[i].Check(nodes[i].Shape, nodes[i].DType)
 
-        let roots =
-            Array.append nodes (alongside |> Array.filter (fun n -> isNull n.Value && not n.Symbolic))
+        let roots = Array.append nodes alongside
 
         for root in roots do
             if root.Symbolic then
                 Engine.RefuseSymbolic root
 
-        let mutable claimed = 0
+        let order = Walk.borrow Walk.pending roots
 
-        try
-            for cell in cells do
-                cell.BeginWrite()
-                claimed <- claimed + 1
+        let struct (plan, values) =
+            try
+                let plan = this.PlanFor(order, order.Roots)
+                struct (plan, this.Write(plan, order, cells, 0))
+            finally
+                Walk.giveBack order
 
-            let order = Walk.order Walk.pending roots
-            let values = this.Compute(order, order.Roots)
+        if cells.Length > 0 && alongside.Length > 0 then
+            let reason = Released(cells[0].Name, cells[0].Version - 1L)
 
-            for i in cells.Length .. roots.Length - 1 do
-                roots[i].Value <- values[i]
-
-            for i in 0 .. cells.Length - 1 do
-                cells[i].Commit values[i] |> ignore
-
-            if cells.Length > 0 then
-                let reason = Released(cells[0].Name, cells[0].Version - 1L)
-
-                lock Gate.instance (fun () ->
-                    for i in cells.Length .. roots.Length - 1 do
-                        roots[i].Release reason)
-        finally
-            for i in 0 .. claimed - 1 do
-                cells[i].EndWrite()
+            lock Gate.instance (fun () ->
+                for i in cells.Length .. roots.Length - 1 do
+                    roots[i].Value <- values[plan.Results[i]]
+                    roots[i].Release reason)

@@ -83,6 +83,23 @@ type internal Plan
     /// For each root, the number of the output that holds it.
     member _.Results = results
 
+    /// The value of each root, from those of the outputs; the same array where no root comes twice.
+    member _.ByRoot(values: Value[]) : Value[] =
+        if results.Length = values.Length then
+            values
+        else
+            Array.init results.Length (fun i -> values[results[i]])
+
+    /// The only root that an output holds; -1 where it holds several.
+    member val SoleRoots =
+        Array.init shapes.Length (fun result ->
+            let root = Array.IndexOf(results, result)
+
+            if Array.LastIndexOf(results, result) = root then
+                root
+            else
+                -1)
+
     /// Shape and type of each output.
     member _.Outputs = shapes
 
@@ -140,7 +157,11 @@ module internal Planner =
             code.Add(if isValue then 0 else n.Primitive.Code)
             code.Add(int (byte n.DType))
 
-            if isValue || n.Primitive.IsPlaceholder then
+            if
+                isValue
+                || n.Primitive.IsPlaceholder
+                || Object.ReferenceEquals(n.Primitive, Leaves.currentPrimitive)
+            then
                 dims n.Shape
             elif n.Arity = 0 then
                 if Object.ReferenceEquals(n.Primitive, Leaves.constantPrimitive) then
@@ -151,6 +172,14 @@ module internal Planner =
                 if not (isNull n.Attributes) then
                     code.Add n.Attributes.Length
                     code.AddRange n.Attributes
+
+                // Results of one formula stand one after another; its body is written down with the first of them.
+                match Formulas.of' n with
+                | null -> ()
+                | formula when i > 0 && Object.ReferenceEquals(Formulas.of' order.Nodes[i - 1], formula) -> code.Add 0
+                | formula ->
+                    code.Add formula.Key.Length
+                    code.AddRange formula.Key
 
                 code.Add n.Arity
 

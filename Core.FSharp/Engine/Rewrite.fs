@@ -162,38 +162,55 @@ let rebuild (order: Order) (outputs: int[]) (rewrite: bool) (inexact: bool) =
         || n.Arity = 0
            && not (Object.ReferenceEquals(n.Primitive, Leaves.constantPrimitive))
 
+    // Simplified, and shared with equal work made before.
+    let settle alone (copy: Node) =
+        let better =
+            if copy.Arity > 0 && (rewrite || copy.Primitive.Family = Family.Leaf) then
+                simplify alone copy
+            else
+                copy
+
+        if not rewrite then
+            better
+        else
+            match shared.TryGetValue better with
+            | true, known -> known
+            | _ ->
+                shared[better] <- better
+                better
+
+    // Bodies written out, by the operands that all results of one application share.
+    let written = Dictionary<Node[], Node[]>(HashIdentity.Reference)
     let result = Array.zeroCreate<Node> order.Count
+
+    let writeOut (formula: Formula) (n: Node) (operands: Node[]) =
+        let nodes =
+            match written.TryGetValue n.Rest with
+            | true, known -> known
+            | _ ->
+                let nodes = formula.Write(operands, settle false)
+                written[n.Rest] <- nodes
+                nodes
+
+        nodes[formula.Body.Roots[int n.Attribute]]
 
     for i in 0 .. order.Count - 1 do
         let n = order.Nodes[i]
+
+        let inputs () =
+            Array.init n.Arity (fun k -> result[order.Operands[order.Starts[i] + k]])
 
         let fresh =
             if isSlot n then
                 Node.MakeLeaf(Leaves.placeholderPrimitive, int64 i, null, n.Shape, n.DType, null, false)
             elif n.Arity = 0 then
-                Leaves.constant n.DType (Leaves.number n)
+                settle false (Leaves.constant n.DType (Leaves.number n))
             else
-                let inputs =
-                    Array.init n.Arity (fun k -> result[order.Operands[order.Starts[i] + k]])
+                match Formulas.of' n with
+                | null -> settle (uses[order.Operands[order.Starts[i]]] = 1) (Node.Remake(n, inputs ()))
+                | formula -> writeOut formula n (inputs ())
 
-                let copy = Node.Remake(n, inputs)
-
-                if rewrite || n.Primitive.Family = Family.Leaf then
-                    simplify (uses[order.Operands[order.Starts[i]]] = 1) copy
-                else
-                    copy
-
-        let unique =
-            if not rewrite || isSlot n then
-                fresh
-            else
-                match shared.TryGetValue fresh with
-                | true, known -> known
-                | _ ->
-                    shared[fresh] <- fresh
-                    fresh
-
-        origin.TryAdd(unique, i) |> ignore
-        result[i] <- unique
+        origin.TryAdd(fresh, i) |> ignore
+        result[i] <- fresh
 
     struct (result, origin)

@@ -17,7 +17,7 @@ let private matmulPrimitive: Primitive =
             ShapeRule(fun n ->
                 let dims = n.A.Shape.ToArray()
                 dims[dims.Length - 1] <- n.B.Shape[dims.Length - 1]
-                Shape.Of dims)
+                Shape.Owning dims)
         Lower =
             Lowering(fun n inputs ->
                 let a, b = (Lower.matrices inputs[0]).Value, (Lower.matrices inputs[1]).Value
@@ -90,7 +90,9 @@ let rec matmul (a: Node) (b: Node) : Node =
         let lead (x: Node) =
             Array.sub x.Shape.Raw 0 (x.Shape.Rank - 2)
 
-        if rb = 2 && ra > 2 then
+        if ra = 2 && rb = 2 then
+            product a b
+        elif rb = 2 && ra > 2 then
             // One product of all rows, rather than a batch of products with the same matrix.
             let rows = Lower.extent a.Shape 0 (ra - 1)
 

@@ -352,7 +352,12 @@ let private reluPrimitive =
 let relu x = unary reluPrimitive x
 
 // The mask is of the dead half, so that NaN passes the gradient, and from the result, so that the input need not be kept: both as in PyTorch.
-tie reluPrimitive (fun n _ g -> where (lessEqual n (Leaves.constant g.DType 0.0)) (Leaves.constant g.DType 0.0) g) (onOne "relu" Domain.NonZero relu)
+tie
+    reluPrimitive
+    (fun n _ g ->
+        let zero = constantLike g 0.0
+        where (lessEqual n zero) zero g)
+    (onOne "relu" Domain.NonZero relu)
 
 // The loser gets nothing, and a tie is shared equally; where one is NaN nobody loses, as in PyTorch.
 let private extremum name op text latex (loses: Node -> Node -> Node) =

@@ -21,6 +21,9 @@ let placeholderPrimitive =
         IsPlaceholder = true
     }
 
+/// A cell, at whatever version is current when a plan runs: for steps that are run as soon as they are built.
+let currentPrimitive = leaf "current"
+
 let private boundary name text : Primitive =
     { Primitive.define name Family.Leaf 1 with
         Linear = Linearity.Jointly
@@ -73,6 +76,7 @@ let all =
         scalarPrimitive
         valuePrimitive
         placeholderPrimitive
+        currentPrimitive
         variablePrimitive
         outputPrimitive
         stopPrimitive

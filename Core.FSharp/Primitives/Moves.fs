@@ -46,11 +46,15 @@ let private reshapePrimitive: Primitive =
     }
 
 /// The same elements in row-major order under another shape; one length may be -1.
-let reshape (dimensions: int[]) (x: Node) =
-    let dimensions = Array.copy dimensions
-    let unknown = Array.FindIndex(dimensions, (fun d -> d = -1))
+let rec reshape (dimensions: int[]) (x: Node) : Node =
+    let unknown = Array.IndexOf(dimensions, -1)
 
-    if unknown >= 0 then
+    if x.Shape.Dimensions.SequenceEqual(ReadOnlySpan<int> dimensions) then
+        x
+    elif unknown < 0 then
+        make reshapePrimitive (Shape.Of dimensions).Raw x
+    else
+        let dimensions = Array.copy dimensions
         let mutable known = 1L
 
         for i in 0 .. dimensions.Length - 1 do
@@ -69,13 +73,7 @@ let reshape (dimensions: int[]) (x: Node) =
             )
 
         dimensions[unknown] <- int (x.Shape.Size / known)
-
-    let shape = Shape.Of dimensions
-
-    if Shapes.same shape x.Shape then
-        x
-    else
-        make reshapePrimitive dimensions x
+        reshape dimensions x
 
 tie
     reshapePrimitive
@@ -92,13 +90,20 @@ let private permutePrimitive: Primitive =
     { move "permute" with
         Text = "permute({0})"
         Latex = @"\operatorname{permute}({0})"
-        Shape = ShapeRule(fun n -> Shape(n.Attributes |> Array.map (fun axis -> n.A.Shape[axis])))
+        Shape =
+            ShapeRule(fun n ->
+                let dims = Array.zeroCreate<int> n.Attributes.Length
+
+                for i in 0 .. dims.Length - 1 do
+                    dims[i] <- n.A.Shape[n.Attributes[i]]
+
+                Shape dims)
         View = ViewRule(fun n layout -> Layout(n.Shape, n.Attributes |> Array.map (fun axis -> layout.Strides[axis]), layout.Offset))
     }
 
 /// The axes in another order: axis i of the result is axis order[i] of x.
 let permute (order: int[]) (x: Node) =
-    let order = order |> Array.map (Shapes.axis "permute" Context.Current.Path x.Shape)
+    let order = order |> Array.map (Axis.index "permute" x.Shape)
 
     if order.Length <> x.Shape.Rank || (Array.distinct order).Length <> order.Length then
         raise (
@@ -121,28 +126,37 @@ let private inverse (order: int[]) =
     order |> Array.iteri (fun i axis -> result[axis] <- i)
     result
 
-tie
-    permutePrimitive
-    (fun n _ g -> permute (inverse n.Attributes) g)
-    [
-        sample "three axes" [ [ 2; 3; 4 ] ] (fun x -> permute [| 2; 0; 1 |] x[0])
-        sample "transposed matrix" [ [ 2; 3 ] ] (fun x -> permute [| 1; 0 |] x[0])
-        sample "empty" [ [ 0; 3 ] ] (fun x -> permute [| 1; 0 |] x[0])
-    ]
+let private matrixOrder = [| 1; 0 |]
 
 /// The last two axes exchanged.
 let transpose (x: Node) =
-    let order = [| 0 .. x.Shape.Rank - 1 |]
-    let last = order.Length - 1
+    let last = x.Shape.Rank - 1
 
     if last < 1 then
         raise (
             ShapeException("transpose", "at least two axes", string x.Shape, Context.Current.Path, "Reshape the vector to a row or a column first.")
         )
 
-    order[last] <- last - 1
-    order[last - 1] <- last
-    permute order x
+    if last = 1 then
+        make permutePrimitive matrixOrder x
+    else
+        let order = [| 0..last |]
+        order[last] <- last - 1
+        order[last - 1] <- last
+        make permutePrimitive order x
+
+tie
+    permutePrimitive
+    (fun n _ g ->
+        if n.Attributes.Length = 2 then
+            transpose g
+        else
+            permute (inverse n.Attributes) g)
+    [
+        sample "three axes" [ [ 2; 3; 4 ] ] (fun x -> permute [| 2; 0; 1 |] x[0])
+        sample "transposed matrix" [ [ 2; 3 ] ] (fun x -> permute [| 1; 0 |] x[0])
+        sample "empty" [ [ 0; 3 ] ] (fun x -> permute [| 1; 0 |] x[0])
+    ]
 
 // ---- sum and broadcastTo ----------------------------------------------------------------------------------------------
 
@@ -154,13 +168,15 @@ let axisCount (n: Node) = int (n.Attribute >>> 32)
 
 /// The shape without the reduced axes.
 let reducedShape =
-    ShapeRule(fun n ->
-        let dims = n.A.Shape.Raw
-        let first, count = firstAxis n, axisCount n
-        Shape(Array.append (Array.sub dims 0 first) (Array.sub dims (first + count) (dims.Length - first - count))))
+    ShapeRule(fun n -> Shapes.without (firstAxis n) (axisCount n) n.A.Shape)
+
+/// A reduction of `reduce` elements at each place of `outer` blocks of `inner` elements. A delegate, as a function of F# would make a tuple
+/// of its arguments at each call.
+type ReductionKernel =
+    delegate of dtype: ElementType * output: nativeint * input: nativeint * outer: int * reduce: int * inner: int * pool: WorkerPool -> unit
 
 /// The kernel of a reduction over adjacent axes of a contiguous input.
-let reduction (run: ElementType * nativeint * nativeint * int * int * int * WorkerPool -> unit) =
+let reduction (run: ReductionKernel) =
     Lowering(fun n _ ->
         let shape = n.A.Shape
         let first, count = firstAxis n, axisCount n
@@ -168,7 +184,7 @@ let reduction (run: ElementType * nativeint * nativeint * int * int * int * Work
         let reduce = Lower.extent shape first count
         let inner = Lower.extent shape (first + count) (shape.Rank - first - count)
         let dtype = n.A.DType
-        Kernel(fun o -> run (dtype, o.Output, o.Inputs[0], outer, reduce, inner, o.Pool)))
+        Kernel(fun o -> run.Invoke(dtype, o.Output, o.Inputs[0], outer, reduce, inner, o.Pool)))
 
 let private sumPrimitive: Primitive =
     { move "sum" with
@@ -177,7 +193,7 @@ let private sumPrimitive: Primitive =
         Latex = @"\sum {0}"
         Type = Lower.number
         Shape = reducedShape
-        Lower = reduction (fun (t, y, x, outer, reduce, inner, pool) -> Reductions.Sum(t, y, x, outer, reduce, inner, pool))
+        Lower = reduction (ReductionKernel(fun t y x outer reduce inner pool -> Reductions.Sum(t, y, x, outer, reduce, inner, pool)))
     }
 
 let private broadcastPrimitive: Primitive =
@@ -189,8 +205,8 @@ let private broadcastPrimitive: Primitive =
                 let shape = Shape n.Attributes
 
                 if
-                    not (Object.ReferenceEquals(Shapes.broadcast n.A.Shape shape, null))
-                    && Shapes.same (Shapes.broadcast n.A.Shape shape) shape
+                    n.A.Shape.Rank <= shape.Rank
+                    && Object.ReferenceEquals(Shapes.broadcast shape n.A.Shape, shape)
                 then
                     shape
                 else
@@ -221,30 +237,22 @@ let broadcastTo (shape: Shape) (x: Node) =
     else
         make broadcastPrimitive shape.Raw x
 
-/// Runs of adjacent axes, last first, so that taking one out leaves the others in place.
-let private runs (axes: int[]) =
-    let sorted = axes |> Array.sortDescending
-    let result = ResizeArray<struct (int * int)>()
-
-    for axis in sorted do
-        if result.Count > 0 then
-            let struct (first, count) = result[result.Count - 1]
-
-            if first = axis + 1 then
-                result[result.Count - 1] <- struct (axis, count + 1)
-            else
-                result.Add(struct (axis, 1))
-        else
-            result.Add(struct (axis, 1))
-
-    result
-
-/// Applies a reduction over adjacent axes to any set of axes (indices, each once); the axes leave the shape.
+/// Applies a reduction over adjacent axes to any set of axes (indices, each once); the axes leave the shape. Runs of adjacent axes are
+/// reduced together, the last run first, so that the others stay in place.
 let reduceAxes (p: Primitive) (axes: int[]) (x: Node) =
+    let sorted = Array.copy axes
+    Array.Sort sorted
     let mutable y = x
+    let mutable last = sorted.Length - 1
 
-    for struct (first, count) in runs axes do
-        y <- Node.Make(p, packAxes first count, null, y, null, null)
+    while last >= 0 do
+        let mutable first = last
+
+        while first > 0 && sorted[first - 1] = sorted[first] - 1 do
+            first <- first - 1
+
+        y <- Node.Make(p, packAxes sorted[first] (last - first + 1), null, y, null, null)
+        last <- first - 1
 
     y
 
@@ -253,18 +261,24 @@ let checkAxes operation (axes: int[]) (x: Node) =
     if isNull axes then
         [| 0 .. x.Shape.Rank - 1 |]
     else
-        let checkedAxes =
-            axes |> Array.map (Shapes.axis operation Context.Current.Path x.Shape)
+        let checkedAxes = Array.zeroCreate<int> axes.Length
 
-        if (Array.distinct checkedAxes).Length <> checkedAxes.Length then
-            raise (ShapeException(operation, "each axis once", Shape.Format axes, Context.Current.Path, "Remove the axis that is named twice."))
+        for i in 0 .. axes.Length - 1 do
+            checkedAxes[i] <- Axis.index operation x.Shape axes[i]
+
+            if Array.IndexOf(checkedAxes, checkedAxes[i], 0, i) >= 0 then
+                raise (ShapeException(operation, "each axis once", Shape.Format axes, Context.Current.Path, "Remove the axis that is named twice."))
 
         checkedAxes
 
 /// The shape with the given axes set to length 1, for reductions that keep them.
 let keptShape (axes: int[]) (shape: Shape) =
-    shape.ToArray()
-    |> Array.mapi (fun i d -> if Array.contains i axes then 1 else d)
+    let dims = shape.ToArray()
+
+    for axis in axes do
+        dims[axis] <- 1
+
+    dims
 
 /// The sum over the given axes (indices), which leave the shape.
 let sum (axes: int[]) (x: Node) = reduceAxes sumPrimitive axes x
@@ -287,8 +301,13 @@ let sumTo (shape: Shape) (x: Node) =
 
 /// A reduced tensor repeated back over the axes that a reduction node took away.
 let expandLike (n: Node) (reduced: Node) =
-    let axes = [| firstAxis n .. firstAxis n + axisCount n - 1 |]
-    reduced |> reshape (keptShape axes n.A.Shape) |> broadcastTo n.A.Shape
+    // Leading axes come by themselves, as shapes are aligned at the last.
+    if firstAxis n = 0 then
+        broadcastTo n.A.Shape reduced
+    else
+        let dims = n.A.Shape.ToArray()
+        Array.fill dims (firstAxis n) (axisCount n) 1
+        reduced |> reshape dims |> broadcastTo n.A.Shape
 
 tie
     sumPrimitive
@@ -403,7 +422,7 @@ let private flipPrimitive: Primitive =
 
 /// The elements of one axis in reverse order.
 let flip (axis: int) (x: Node) =
-    let axis = Shapes.axis "flip" Context.Current.Path x.Shape axis
+    let axis = Axis.index "flip" x.Shape axis
     Node.Make(flipPrimitive, int64 axis, null, x, null, null)
 
 tie
@@ -485,7 +504,7 @@ let concat (axis: int) (inputs: Node[]) =
     if inputs.Length = 0 then
         raise (ShapeException("concat", "at least one tensor", "none", Context.Current.Path, "Check the list that is concatenated."))
 
-    let axis = Shapes.axis "concat" Context.Current.Path inputs[0].Shape axis
+    let axis = Axis.index "concat" inputs[0].Shape axis
 
     if inputs.Length = 1 then
         inputs[0]

@@ -26,7 +26,7 @@ let private rows (x: Node) =
 
 // Applies a primitive of the last axis to any axis.
 let private overAxis (p: Primitive) axis (x: Node) =
-    let axis = Shapes.axis p.Name Context.Current.Path x.Shape axis
+    let axis = Axis.index p.Name x.Shape axis
     let last = x.Shape.Rank - 1
 
     if axis = last then
@@ -109,20 +109,20 @@ let private checkLabels (n: Node) (logits: Node) (labels: Node) =
     if shape.Rank = 0 then
         raise (ShapeException(n.Primitive.Name, "logits with an axis of classes", "a scalar", n.Path, "The last axis holds the classes."))
 
-    let perRow = Shape(Array.sub shape.Raw 0 (shape.Rank - 1))
+    let perRow () = Shapes.without (shape.Rank - 1) 1 shape
 
-    if not (Shapes.same perRow labels.Shape) then
+    if not (labels.Shape.Dimensions.SequenceEqual(shape.Dimensions.Slice(0, shape.Rank - 1))) then
         raise (
             ShapeException(
                 n.Primitive.Name,
-                $"labels of shape {perRow}, one for each row of logits {shape}",
+                $"labels of shape {perRow ()}, one for each row of logits {shape}",
                 string labels.Shape,
                 n.Path,
                 "The last axis holds the classes; labels are class numbers, not one-hot rows."
             )
         )
 
-    perRow
+    labels.Shape
 
 let private crossEntropyPrimitive: Primitive =
     { define "crossEntropy" Family.Normalisation 2 with

@@ -53,10 +53,10 @@ let private extremum name (word: string) run : Primitive =
     }
 
 let private amaxPrimitive =
-    extremum "amax" "max" (fun (t, y, x, outer, reduce, inner, pool) -> Reductions.Max(t, y, x, outer, reduce, inner, pool))
+    extremum "amax" "max" (Moves.ReductionKernel(fun t y x outer reduce inner pool -> Reductions.Max(t, y, x, outer, reduce, inner, pool)))
 
 let private aminPrimitive =
-    extremum "amin" "min" (fun (t, y, x, outer, reduce, inner, pool) -> Reductions.Min(t, y, x, outer, reduce, inner, pool))
+    extremum "amin" "min" (Moves.ReductionKernel(fun t y x outer reduce inner pool -> Reductions.Min(t, y, x, outer, reduce, inner, pool)))
 
 /// The largest element over the given axes (indices), which leave the shape. Elements that tie share the gradient equally.
 let amax (axes: int[]) (x: Node) = reduceTogether amaxPrimitive axes x
@@ -102,10 +102,10 @@ let private position name run : Primitive =
     }
 
 let private argmaxPrimitive =
-    position "argmax" (fun (t, y, x, outer, reduce, inner, pool) -> Reductions.ArgMax(t, y, x, outer, reduce, inner, pool))
+    position "argmax" (Moves.ReductionKernel(fun t y x outer reduce inner pool -> Reductions.ArgMax(t, y, x, outer, reduce, inner, pool)))
 
 let private argminPrimitive =
-    position "argmin" (fun (t, y, x, outer, reduce, inner, pool) -> Reductions.ArgMin(t, y, x, outer, reduce, inner, pool))
+    position "argmin" (Moves.ReductionKernel(fun t y x outer reduce inner pool -> Reductions.ArgMin(t, y, x, outer, reduce, inner, pool)))
 
 /// The position of the largest element along an axis (an index), which leaves the shape, as int32; the first of several.
 let argmax (axis: int) (x: Node) =

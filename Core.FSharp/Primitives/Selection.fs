@@ -50,7 +50,13 @@ let private gatherPrimitive: Primitive =
         Latex = "{0}_{{1}}"
         Saves = 2
         Linear = Linearity.First
-        Shape = ShapeRule(fun n -> Shape.Of(Array.append n.B.Shape.Raw (Array.tail n.A.Shape.Raw)))
+        Shape =
+            ShapeRule(fun n ->
+                let positions, row = n.B.Shape, n.A.Shape
+                let dims = Array.zeroCreate<int>(positions.Rank + row.Rank - 1)
+                positions.Dimensions.CopyTo(Span<int> dims)
+                row.Dimensions.Slice(1).CopyTo(Span<int>(dims, positions.Rank, row.Rank - 1))
+                Shape.Owning dims)
         Lower =
             Lowering(fun n _ ->
                 let dtype, rows, inner = n.DType, n.A.Shape[0], rowLength n.A.Shape 1
@@ -243,7 +249,7 @@ let private putAlongPrimitive: Primitive =
 
 /// The element at a position of its own in each line along an axis (an index), which leaves the shape: y[o, i] = x[o, index[o, i], i].
 let takeAlong (axis: int) (x: Node) (index: Node) =
-    let axis = Shapes.axis "takeAlong" Context.Current.Path x.Shape axis
+    let axis = Axis.index "takeAlong" x.Shape axis
     Node.Make(takeAlongPrimitive, int64 axis, null, x, positions "takeAlong" "positions" index, null)
 
 /// Zeros with a new axis of the given length, in which each line holds one update at its position: the transpose of takeAlong.

@@ -16,6 +16,8 @@ public abstract class Loss
 {
     private readonly bool manual;
     private readonly bool manualTarget;
+    private readonly Func<Call, Tensor[], Tensor[]> compute;
+    private readonly CustomRule? rule;
 
     /// <summary>Makes a loss.</summary>
     /// <param name="reduction">What <see cref="Of"/> makes of the values per example; the mean by default, as in PyTorch.</param>
@@ -24,6 +26,8 @@ public abstract class Loss
         Reduction = reduction;
         manual = Overrides(nameof(Backward));
         manualTarget = Overrides(nameof(BackwardTarget));
+        compute = (_, inputs) => [Values(inputs[0], inputs[1])];
+        rule = manual ? Rule : null;
     }
 
     /// <summary>What <see cref="Of"/> makes of the values per example.</summary>
@@ -41,7 +45,7 @@ public abstract class Loss
         ArgumentNullException.ThrowIfNull(y);
         ArgumentNullException.ThrowIfNull(yhat);
         var constant = manualTarget ? y : y.Detach();
-        var call = Call.Enter(Text.TypeName(GetType()), [constant, yhat], [], (_, inputs) => [Values(inputs[0], inputs[1])], manual ? Rule : null);
+        var call = Call.Enter(Text.TypeName(GetType()), [constant, yhat], [], compute, rule);
         return call.Outputs[0];
     }
 

@@ -20,9 +20,12 @@ namespace Hybrid.Layers;
 /// </remarks>
 public abstract partial class Module
 {
-    // The module whose Compute runs on this thread, with its Call; what Current and the path of inner modules come from.
+    // The module whose Compute runs on this thread, and its Call; what Current and the path of inner modules come from.
     [ThreadStatic]
-    private static Running? running;
+    private static Module? running;
+
+    [ThreadStatic]
+    private static Call? runningCall;
 
     // What is told of every module that is entered on this thread, when it is left.
     [ThreadStatic]
@@ -31,8 +34,14 @@ public abstract partial class Module
     private ManualContract contract;
     private ConditionalWeakTable<Tensor, RecordedCall> recorded = [];
     private ParameterStamp? last;
-    private List<Cell>? own;
+    private WeakReference<Tensor>? lastInput;
     private Segment? segment;
+
+    // Parameters, and those of its own alone, once they are known never to become others; and what every Call is given.
+    private List<Cell>? all;
+    private List<Cell>? own;
+    private Func<Call, Tensor[], Tensor[]>? compute;
+    private CustomRule? rule;
 
     /// <summary>Makes a module.</summary>
     protected Module() => contract = ManualContract.Of(GetType());
@@ -45,6 +54,9 @@ public abstract partial class Module
 
     /// <summary>Whether there is a backward by hand: its author's, or for a container that of every module in it.</summary>
     public virtual bool HasManualBackward => contract.Any;
+
+    /// <summary>Whether it holds the same cells and modules for ever, and so do those.</summary>
+    internal virtual bool IsFixed => ModuleStructure.IsFixed(GetType());
 
     /// <summary>The result for one input. Nothing is computed before someone needs its value.</summary>
     /// <param name="x">The input, <c>[batch, ...]</c>; each layer says more.</param>
@@ -144,42 +156,44 @@ public abstract partial class Module
     /// </summary>
     /// <exception cref="InvalidOperationException">None is running.</exception>
     protected static Call Current =>
-        running?.Call ?? throw new InvalidOperationException("No module is being computed on this thread: use Current inside Compute.");
+        runningCall ?? throw new InvalidOperationException("No module is being computed on this thread: use Current inside Compute.");
 
     /// <summary>Enters the module: makes a Call, and remembers it for the manual contract.</summary>
     internal Call Enter(Tensor[] inputs)
     {
         foreach (var input in inputs)
             ArgumentNullException.ThrowIfNull(input, nameof(inputs));
-        var outer = running;
-        var transparent = !contract.Any;
-        var parameters =
-            transparent || !ModuleStructure.IsFixed(GetType())
-                ? ModuleStructure.Parameters(this, own: transparent)
-                : own ??= ModuleStructure.Parameters(this);
         var call = Call.Enter(
-            SegmentIn(outer?.Module),
+            SegmentIn(running),
             inputs,
-            parameters,
-            (entered, tensors) =>
-            {
-                running = new Running(this, entered);
-                try
-                {
-                    return Compute(tensors);
-                }
-                finally
-                {
-                    running = outer;
-                }
-            },
-            transparent ? null : (entered, deltas) => Checked(entered, Backward(entered, deltas))
+            contract.Any ? AllParameters() : OwnParameters(),
+            compute ??= Run,
+            contract.Any ? rule ??= (entered, deltas) => Checked(entered, Backward(entered, deltas)) : null
         );
         if (inputs.Length == 1 && Mode.IsRecording && HasManualBackward)
-            Remember(inputs[0], call, parameters);
+            Remember(inputs[0], call);
         watcher?.Invoke(this, call);
         return call;
     }
+
+    private Tensor[] Run(Call entered, Tensor[] inputs)
+    {
+        var (outer, outerCall) = (running, runningCall);
+        (running, runningCall) = (this, entered);
+        try
+        {
+            return Compute(inputs);
+        }
+        finally
+        {
+            (running, runningCall) = (outer, outerCall);
+        }
+    }
+
+    private List<Cell> AllParameters() => all ?? (IsFixed ? all = ModuleStructure.Parameters(this) : ModuleStructure.Parameters(this));
+
+    private List<Cell> OwnParameters() =>
+        own ?? (IsFixed ? own = ModuleStructure.Parameters(this, own: true) : ModuleStructure.Parameters(this, own: true));
 
     /// <summary>Runs an action, and tells a watcher of every module that it enters on this thread, inner ones first.</summary>
     internal static void Watched(Action<Module, Call> watch, Action action)
@@ -202,8 +216,8 @@ public abstract partial class Module
     /// </summary>
     internal virtual Tensor?[] Sweep(Call call, Tensor?[] deltas, Action<Cell, Tensor>? accumulate) => call.Backward(deltas, accumulate);
 
-    /// <summary>Forgets the Calls of the module that this one was copied from.</summary>
-    private void Forget() => (recorded, last, own) = ([], null, null);
+    /// <summary>Forgets what belongs to the module that this one was copied from.</summary>
+    private void Forget() => (recorded, last, lastInput, all, own, compute, rule) = ([], null, null, null, null, null, null);
 
     // The base class would come back to the override that called it.
     private void RefuseBaseCall(bool overridden)
@@ -228,11 +242,20 @@ public abstract partial class Module
     }
 
     // Calls of older versions of the parameters are of no use: they would only hold memory.
-    private void Remember(Tensor input, Call call, List<Cell> parameters)
+    private void Remember(Tensor input, Call call)
     {
-        if (last is { IsOfNow: false })
+        var stale = last is { IsOfNow: false };
+        if (stale && lastInput is not null && lastInput.TryGetTarget(out var only))
+            recorded.Remove(only);
+        else if (stale)
             recorded.Clear();
-        last = new ParameterStamp(call.HasRule ? parameters : ModuleStructure.Parameters(this));
+
+        // In most steps there is one input, and taking it out leaves the table as it is, where clearing makes a new one.
+        if (lastInput is null)
+            lastInput = new(input);
+        else
+            lastInput.SetTarget(stale || last is null ? input : null!);
+        last = new ParameterStamp(AllParameters());
         recorded.AddOrUpdate(input, new RecordedCall(call, last, Mode.IsTraining, Mode.Compilation));
     }
 
@@ -275,8 +298,6 @@ public abstract partial class Module
         }
         return gradients;
     }
-
-    private sealed record Running(Module Module, Call Call);
 
     // The text that names a module inside of its parent, made once.
     private sealed record Segment(string Key, string Name, string Text);

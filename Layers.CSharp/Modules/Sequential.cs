@@ -31,7 +31,10 @@ public class Sequential : Module
     public Module this[int index] => modules[index];
 
     /// <summary>Whether every module in it has a backward by hand, or this one has one of its own.</summary>
-    public override bool HasManualBackward => base.HasManualBackward || modules.All(module => module.HasManualBackward);
+    public override bool HasManualBackward => base.HasManualBackward || Array.TrueForAll(modules, static module => module.HasManualBackward);
+
+    /// <summary>Its array is never written; a class derived from this one may hold more.</summary>
+    internal override bool IsFixed => GetType() == typeof(Sequential) && Array.TrueForAll(modules, static module => module.IsFixed);
 
     /// <inheritdoc/>
     protected override Tensor Compute(Tensor x)

@@ -43,7 +43,10 @@ public class Adam : Optimizer
     }
 
     /// <inheritdoc/>
-    protected override void Update(int index, Tensor gradient, Tensor rate, CellChanges changes)
+    protected override bool IsFixed => true;
+
+    /// <inheritdoc/>
+    protected sealed override void Update(int index, Tensor gradient, Tensor rate, CellChanges changes)
     {
         var cell = Parameters[index];
         var w = cell.Value;

@@ -19,6 +19,12 @@ public sealed class CellChanges
         values.Add(value);
     }
 
+    internal void Report(Action<Cell, Tensor> set)
+    {
+        for (var i = 0; i < cells.Count; i++)
+            set(cells[i], values[i]);
+    }
+
     internal void Apply()
     {
         if (cells.Count > 0)

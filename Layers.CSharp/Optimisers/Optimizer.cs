@@ -18,6 +18,7 @@ public abstract class Optimizer
     private readonly Cell[] parameters;
     private readonly Cell learningRate;
     private readonly List<(string Name, Cell[] Cells)> states = [];
+    private readonly CellRule?[] rules;
 
     /// <summary>Makes an optimiser.</summary>
     /// <param name="parameters">What it moves, such as <see cref="Module.Parameters"/>; one that comes twice counts once.</param>
@@ -38,6 +39,7 @@ public abstract class Optimizer
                 throw new ElementTypeException(Title, "parameters of type float32 or float64", got, "", "Only floating-point numbers can be moved.");
             }
         }
+        rules = new CellRule?[this.parameters.Length];
         learningRate = new Cell("lr", Float64(Checked(lr)), trainable: false);
     }
 
@@ -64,14 +66,23 @@ public abstract class Optimizer
     /// </summary>
     public void Step()
     {
+        var active = new List<CellRule>(parameters.Length);
+        var gradients = new List<Tensor>(parameters.Length);
         var changes = new CellChanges();
         for (var i = 0; i < parameters.Length; i++)
         {
             var parameter = parameters[i];
             if (!parameter.Trainable || parameter.Grad is not { } gradient)
                 continue;
-            Update(i, gradient, learningRate.Value, changes);
+            if (!IsFixed)
+            {
+                Update(i, gradient, learningRate.Value, changes);
+                continue;
+            }
+            active.Add(rules[i] ??= RuleOf(i));
+            gradients.Add(gradient);
         }
+        CellRule.SetAll(active, gradients);
         changes.Apply();
     }
 
@@ -93,6 +104,12 @@ public abstract class Optimizer
     /// <param name="rate">The learning rate, a float64 scalar.</param>
     /// <param name="changes">Where new values are reported.</param>
     protected abstract void Update(int index, Tensor gradient, Tensor rate, CellChanges changes);
+
+    /// <summary>
+    /// Whether <see cref="Update"/> does the same operations with the same numbers at every step, so that it need not run at each: what it
+    /// does for a parameter is then written down once. False by default; what changes nevertheless is in cells.
+    /// </summary>
+    protected virtual bool IsFixed => false;
 
     /// <summary>Declares a state tensor for each parameter, of its shape and type, zero at the start.</summary>
     /// <param name="name">Its name in the state dict.</param>
@@ -116,6 +133,16 @@ public abstract class Optimizer
         if (!holds)
             throw new ValueException(Title, expected, Text.Number(got), "", advice);
     }
+
+    private CellRule RuleOf(int index) =>
+        new(
+            (gradient, set) =>
+            {
+                var changes = new CellChanges();
+                Update(index, gradient, learningRate.Value, changes);
+                changes.Report(set);
+            }
+        );
 
     private string Title => Text.TypeName(GetType());
 

@@ -44,6 +44,9 @@ public sealed class RMSprop : Optimizer
     }
 
     /// <inheritdoc/>
+    protected override bool IsFixed => true;
+
+    /// <inheritdoc/>
     protected override void Update(int index, Tensor gradient, Tensor rate, CellChanges changes)
     {
         var cell = Parameters[index];

@@ -42,6 +42,9 @@ public sealed class SGD : Optimizer
     }
 
     /// <inheritdoc/>
+    protected override bool IsFixed => true;
+
+    /// <inheritdoc/>
     protected override void Update(int index, Tensor gradient, Tensor rate, CellChanges changes)
     {
         var cell = Parameters[index];

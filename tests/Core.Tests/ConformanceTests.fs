@@ -105,7 +105,7 @@ let private along f (args: JsonElement) (x: Node[]) =
         let flat = Moves.reshape [| int x[0].Shape.Size |] x[0]
         f 0 flat |> Ops.keep keep [| 0 .. x[0].Shape.Rank - 1 |] x[0]
     | axis ->
-        let axis = Shapes.axis "axis" "" x[0].Shape (axis.GetInt32())
+        let axis = Axis.index "axis" x[0].Shape (axis.GetInt32())
         f axis x[0] |> Ops.keep keep [| axis |] x[0]
 
 let private all (x: Node) = [| 0 .. x.Shape.Rank - 1 |]

@@ -309,3 +309,130 @@ let ``Explain says what was measured, if measuring is on`` () =
 
     Assert.Matches(@"^ +0 +80 +0\.1 +- +exp float32\[10\]  in0 -> out0$", (line false).TrimEnd())
     Assert.Matches(@"^ +0 +80 +0\.1 +\d+\.\d +exp float32\[10\]  in0 -> out0$", (line true).TrimEnd())
+
+/// What an optimiser's step is made of: m <- 0.5 m + g; w <- w - 0.1 m.
+let private momentum (w: Cell) (m: Cell) =
+    CellRule(fun g change ->
+        let next = 0.5 * m.Value + g
+        change.Invoke(m, next)
+        change.Invoke(w, w.Value - 0.1 * next))
+
+let private apply (rule: CellRule) (g: Tensor) = CellRule.SetAll([| rule |], [| g |])
+
+[<Fact>]
+let ``a rule's step writes over state that nobody has seen, and leaves alone what was read`` () =
+    fresh (fun _ ->
+        let w, m, g = Cell("w", numbers 5000 1), Cell("m", numbers 5000 2), numbers 5000 3
+        let expected, mean = Cell("w", w.Value), Cell("m", m.Value)
+
+        for _ in 1..5 do
+            let next = 0.5 * mean.Value + g
+            Cell.SetAll([| mean; expected |], [| next; expected.Value - 0.1 * next |])
+
+        let rule = momentum w m
+        apply rule g
+        let first = address m
+        let seen = w.Value
+        let before = bits seen
+        apply rule g
+        Assert.Equal(first, address m)
+        let held = m.Value
+        let old = bits held
+        apply rule g
+        Assert.NotEqual(first, address m)
+        apply rule g
+        apply rule g
+        Assert.Equal<int[]>(before, bits seen)
+        Assert.Equal<int[]>(old, bits held)
+        Assert.Equal<int[]>(bits expected.Value, bits w.Value)
+        Assert.Equal<int[]>(bits mean.Value, bits m.Value))
+
+[<Fact>]
+let ``a rule's first step does not write over the tensor that a cell was made of`` () =
+    fresh (fun _ ->
+        let given = numbers 5000 2
+        let before = bits given
+        let w, m, g = Cell("w", numbers 5000 1), Cell("m", given), numbers 5000 3
+        let rule = momentum w m
+        apply rule g
+        apply rule g
+        Assert.Equal<int[]>(before, bits given)
+        m.Set given
+        apply rule g
+        Assert.Equal<int[]>(before, bits given))
+
+[<Fact>]
+let ``a rule's step that fails changes no cell, and the next one does`` () =
+    fresh (fun _ ->
+        let w, m = Cell("w", numbers 8 1), Cell("m", numbers 8 2)
+        let expected, mean = Cell("w", w.Value), Cell("m", m.Value)
+        let rule, same = momentum w m, momentum expected mean
+        let table = numbers 8 3
+
+        let rows (last: int) =
+            table.Gather(Tensor.From [| 0; 1; 2; 3; 4; 5; 6; last |])
+
+        apply rule (rows 7)
+        apply rule (rows 7)
+        apply same (rows 7)
+        apply same (rows 7)
+        Assert.Throws<ValueException>(fun () -> apply rule (rows 8)) |> ignore
+        Assert.Equal<int[]>(bits mean.Value, bits m.Value)
+        apply rule (rows 7)
+        apply same (rows 7)
+        Assert.Equal<int[]>(bits expected.Value, bits w.Value)
+        Assert.Equal(3L, m.Version))
+
+[<Fact>]
+let ``rules of one structure share plans, and others do not`` () =
+    fresh (fun engine ->
+        let cells seed =
+            Cell("w", numbers 8 seed), Cell("m", numbers 8 (seed + 1))
+
+        let step factor (w: Cell, m: Cell) =
+            let rule =
+                CellRule(fun g change -> change.Invoke(m, factor * m.Value + g * w.Value))
+
+            apply rule (numbers 8 9)
+            m
+
+        let compiles () = engine.Stats.Compiles
+        step 0.5 (cells 1) |> ignore
+        let once = compiles ()
+        step 0.5 (cells 3) |> ignore
+        Assert.Equal(once, compiles ())
+        let m = step 0.25 (cells 5)
+        Assert.Equal(once + 1L, compiles ())
+        Assert.Equal<int[]>(bits (0.25 * numbers 8 6 + numbers 8 9 * numbers 8 5), bits m.Value))
+
+[<Fact>]
+let ``threads that read a cell while rules write it see whole versions`` () =
+    fresh (fun engine ->
+        let w, m =
+            Cell("w", Tensor.Zeros(Shape.Of 4096)), Cell("m", Tensor.Zeros(Shape.Of 4096))
+
+        let rule = CellRule(fun g change -> change.Invoke(m, m.Value + g))
+        let g = Tensor.Ones(Shape.Of 4096).Eval()
+        let mutable torn = 0
+        let mutable go = true
+
+        let read () =
+            use _ = engine.Use()
+
+            while Volatile.Read &go do
+                let seen = m.Value.ToArray<float32>()
+
+                if Array.exists (fun v -> v <> seen[0]) seen then
+                    Interlocked.Increment &torn |> ignore
+
+        let reader = Thread read
+        reader.Start()
+
+        for _ in 1..2000 do
+            apply rule g
+
+        Volatile.Write(&go, false)
+        reader.Join()
+        Assert.Equal(0, torn)
+        Assert.Equal(2000.0, m.Value.Mean().Item())
+        Assert.Equal(0L, w.Version))

@@ -55,6 +55,35 @@ public sealed class OptimizerTests
         );
     }
 
+    // A compiled function runs Update itself; a lazy step applies what Update built once.
+    [Theory]
+    [MemberData(nameof(Optimisers))]
+    public void What_is_written_down_once_gives_the_bits_of_an_update_that_runs_each_time(string name, Func<IEnumerable<Cell>, Optimizer> make)
+    {
+        foreach (var rewrites in new[] { true, false })
+        {
+            using var engine = new Engine(new EngineOptions { Rewrites = rewrites }).Use();
+            var (net, other) = (Network(), Network());
+            var (optimizer, traced) = (make(net.Parameters()), make(other.Parameters()));
+            var step = new CompiledFunction(_ =>
+            {
+                Train(net, optimizer);
+                optimizer.ZeroGrad();
+                return [];
+            });
+            for (var k = 0; k < 4; k++)
+            {
+                optimizer.LearningRate = traced.LearningRate = 0.1 / (k + 1);
+                step.Invoke();
+                Train(other, traced);
+            }
+            Assert.All(net.Parameters().Zip(other.Parameters()), pair => Assert.Equal(Bits(pair.First), Bits(pair.Second)));
+            Assert.True(Engine.Current.Stats.Compiles < 12, $"{name}: {Engine.Current.Stats.Compiles} plans");
+        }
+
+        static IEnumerable<long> Bits(Cell cell) => cell.Value.ToDoubles().Select(BitConverter.DoubleToInt64Bits);
+    }
+
     [Theory]
     [MemberData(nameof(Optimisers))]
     public void Parameters_without_gradient_and_frozen_ones_are_skipped_with_their_state(string name, Func<IEnumerable<Cell>, Optimizer> make)

@@ -1,0 +1,83 @@
+using Hybrid.Core;
+using Xunit;
+
+namespace Hybrid.Layers.Tests.Training;
+
+/// <summary>
+/// What a step costs beside its kernels: operations that are built, and bytes of short-lived objects. Neither depends on sizes, so small
+/// networks stand for large ones. The limits are what was measured, and a twentieth more for the bytes.
+/// </summary>
+public sealed class StepCostTests
+{
+    private const int Steps = 20;
+
+    [Theory]
+    [InlineData("softmax", "SGD", "automatic", 19, 7_600)]
+    [InlineData("softmax", "SGD", "manual", 24, 10_300)]
+    [InlineData("MLP", "SGD", "automatic", 37, 14_100)]
+    [InlineData("MLP", "momentum", "automatic", 41, 14_800)]
+    [InlineData("MLP", "Adam", "automatic", 49, 16_300)]
+    [InlineData("MLP", "Adam", "manual", 52, 20_100)]
+    [InlineData("MLP", "Adam", "compiled", 0, 600)]
+    [InlineData("MLP", "none", "automatic", 13, 4_600)]
+    public void A_step_builds_few_operations_and_objects(string model, string optimiser, string path, long operations, long bytes)
+    {
+        using var engine = new Engine(new EngineOptions { Threads = 1 }).Use();
+        var step = Step(model == "MLP" ? Mlp() : Softmax(), optimiser, path);
+        for (var k = 0; k < Steps; k++)
+            step();
+        var least = long.MaxValue;
+        for (var k = 0; k < 5; k++)
+        {
+            var (built, before) = (Mode.Built, GC.GetAllocatedBytesForCurrentThread());
+            for (var i = 0; i < Steps; i++)
+                step();
+            least = Math.Min(least, (GC.GetAllocatedBytesForCurrentThread() - before) / Steps);
+            Assert.Equal(operations, (Mode.Built - built) / Steps);
+        }
+        Assert.True(least <= bytes, $"{least} bytes a step");
+    }
+
+    private static Sequential Softmax() => new(new Linear(8, 10, seed: 1));
+
+    private static Sequential Mlp() => new(new Linear(8, 8, seed: 1), new ReLU(), new Linear(8, 10, seed: 2));
+
+    private static Action Step(Sequential net, string optimiser, string path)
+    {
+        var x = new Generator(3).Uniform(0, 1, Shape.Of(4, 8)).Eval();
+        var y = Tensor.From(new[] { 1, 2, 3, 4 }, 4);
+        if (optimiser == "none")
+        {
+            return () =>
+            {
+                using var recording = Mode.NoGrad();
+                net.Forward(x).Eval();
+            };
+        }
+        var loss = new CrossEntropyLoss();
+        Optimizer optimizer = optimiser switch
+        {
+            "Adam" => new Adam(net.Parameters()),
+            "momentum" => new SGD(net.Parameters(), 0.01, 0.9),
+            _ => new SGD(net.Parameters(), 0.01),
+        };
+        if (path != "compiled")
+            return () => Train(x, y);
+        var function = new CompiledFunction(arguments => [Train(arguments[0], arguments[1])]);
+        return () => function.Invoke(x, y);
+
+        Tensor Train(Tensor inputs, Tensor targets)
+        {
+            optimizer.ZeroGrad();
+            var value = loss.Of(input: net.Forward(inputs), target: targets);
+            if (path == "manual")
+                value.BackwardManual();
+            else
+                value.Backward();
+            optimizer.Step();
+            if (path == "compiled")
+                optimizer.ZeroGrad();
+            return value;
+        }
+    }
+}
