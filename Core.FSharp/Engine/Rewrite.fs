@@ -50,6 +50,26 @@ let private transposes (permutation: int[]) =
 let private sameAttributes (a: int[]) (b: int[]) =
     ReadOnlySpan<int>(a).SequenceEqual(ReadOnlySpan<int> b)
 
+// A mask by the largest elements under windows before what it masks is put back to where they came from: the mask of a rectifier before pooling, on what is
+// pooled. Other elements are zeros either way.
+let private chosenFirst (n: Node) =
+    let mask, put = n.A, n.C
+
+    if
+        is "lessEqual" mask
+        && is "putAt" put
+        && is "maxPositions" put.B
+        && Object.ReferenceEquals(put.B.A, mask.A)
+        && not (Double.IsNaN(uniform mask.B))
+    then
+        let largest = Windows.takeAt mask.A put.B
+        let bound = Elementwise.constantLike largest (uniform mask.B)
+        let zero = Elementwise.constantLike put.A 0.0
+        let chosen = Elementwise.where (Elementwise.lessEqual largest bound) zero put.A
+        Windows.putAt put.Shape[2] put.Shape[3] chosen put.B
+    else
+        null
+
 /// The rules, in the order in which they are tried.
 let rules: Rule list =
     [
@@ -90,6 +110,11 @@ let rules: Rule list =
                   null) with
             Alone = true
         }
+        rule "where(x <= c, 0, putAt(g, p)) -> putAt(where(takeAt(x, p) <= c, 0, g), p)" true (fun n ->
+            if is "where" n && isNumber 0.0 n.B then
+                chosenFirst n
+            else
+                null)
         { rule "pad(a) + pad(b) -> paddedSum(a, b)" true (fun n -> if is "add" n then PaddedSum.tryAdd n.A n.B else null) with
             Alone = true
         }
@@ -162,7 +187,23 @@ let rebuild (order: Order) (outputs: int[]) (rewrite: bool) (inexact: bool) =
         || n.Arity = 0
            && not (Object.ReferenceEquals(n.Primitive, Leaves.constantPrimitive))
 
-    // Simplified, and shared with equal work made before.
+    // Equal work that was made before, also for what a rule made on the way.
+    let rec share (n: Node) : Node =
+        match shared.TryGetValue n with
+        | true, known -> known
+        | _ ->
+            let inputs = Array.init n.Arity (fun k -> share (n.Input k))
+
+            let same =
+                Seq.forall (fun k -> Object.ReferenceEquals(inputs[k], n.Input k)) (seq { 0 .. n.Arity - 1 })
+
+            if same then
+                shared[n] <- n
+                n
+            else
+                share (Node.Remake(n, inputs))
+
+    // Simplified, and shared.
     let settle alone (copy: Node) =
         let better =
             if copy.Arity > 0 && (rewrite || copy.Primitive.Family = Family.Leaf) then
@@ -170,14 +211,7 @@ let rebuild (order: Order) (outputs: int[]) (rewrite: bool) (inexact: bool) =
             else
                 copy
 
-        if not rewrite then
-            better
-        else
-            match shared.TryGetValue better with
-            | true, known -> known
-            | _ ->
-                shared[better] <- better
-                better
+        if rewrite then share better else better
 
     // Bodies written out, by the operands that all results of one application share.
     let written = Dictionary<Node[], Node[]>(HashIdentity.Reference)
