@@ -33,6 +33,11 @@ internal static unsafe class Lanes<S, V, T, C>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static T Run(T* x, long count)
     {
+        if (count <= LaneBytes / sizeof(T))
+        {
+            return OneLane(x, (int)count);
+        }
+
         if (count <= Chunk)
         {
             return OneChunk(x, (int)count);
@@ -88,7 +93,7 @@ internal static unsafe class Lanes<S, V, T, C>
 
     /// <summary>Reduces at most <see cref="Chunk"/> elements.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static T OneChunk(T* x, int count)
+    private static T OneChunk(T* x, int count)
     {
         byte* slots = stackalloc byte[SlotBytes];
         int lane = LaneBytes / sizeof(T);
@@ -115,6 +120,21 @@ internal static unsafe class Lanes<S, V, T, C>
             s2 = rest > 2 * lane ? C.Combine<S, V, T>(s2, LoadPadded(at + (2 * lane), rest - (2 * lane))) : s2;
             s3 = rest > 3 * lane ? C.Combine<S, V, T>(s3, LoadPadded(at + (3 * lane), rest - (3 * lane))) : s3;
             S.Store((T*)slots + part, C.Combine<S, V, T>(C.Combine<S, V, T>(s0, s1), C.Combine<S, V, T>(s2, s3)));
+        }
+
+        return Fold((T*)slots);
+    }
+
+    /// <summary><see cref="OneChunk"/> for no more than one lane: the others would hold the identity, which changes nothing more.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static T OneLane(T* x, int count)
+    {
+        byte* slots = stackalloc byte[LaneBytes];
+        for (int part = 0; part < LaneBytes / sizeof(T); part += S.Count)
+        {
+            V identity = S.Const(C.Identity);
+            int rest = count - part;
+            S.Store((T*)slots + part, rest > 0 ? C.Combine<S, V, T>(identity, LoadPadded(x + part, rest)) : identity);
         }
 
         return Fold((T*)slots);

@@ -66,11 +66,18 @@ internal static unsafe class ReductionLoop<S, V, T, C>
         (long from, long to) = Split.Range(job->Items, part, job->Parts);
         T* target = (T*)(job->Chunks > 1 ? job->Partials : job->Y);
         long chunk = Lanes<S, V, T, C>.Chunk;
+        long row = from / job->Chunks;
+        long start = from % job->Chunks * chunk;
         for (long item = from; item < to; item++)
         {
-            long start = item % job->Chunks * chunk;
-            T* x = (T*)job->X + (item / job->Chunks * job->Reduce) + start;
-            target[item] = Lanes<S, V, T, C>.OneChunk(x, (int)Math.Min(chunk, job->Reduce - start));
+            T* x = (T*)job->X + (row * job->Reduce) + start;
+            target[item] = Lanes<S, V, T, C>.Run(x, Math.Min(chunk, job->Reduce - start));
+            start += chunk;
+            if (start >= job->Reduce)
+            {
+                start = 0;
+                row++;
+            }
         }
     }
 
