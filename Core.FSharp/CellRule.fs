@@ -5,7 +5,8 @@ open System.Collections.Generic
 
 /// What some cells become, as a function of one tensor and of cells, such as an optimiser's update of a parameter by its gradient. The
 /// function runs once, and what it built is applied from then on: for rules that do the same operations with the same numbers every time.
-/// Numbers that change have to be in cells; reading a value inside is refused.
+/// Numbers that change have to be in cells: tensors that it captures stay what they are. Reading a value inside, writing a cell otherwise than by
+/// reporting it, and using gradients of cells are refused with a CellException.
 [<Sealed>]
 type CellRule(rule: Action<Tensor, Action<Cell, Tensor>>) =
     let mutable written: CellState[] = null
@@ -19,7 +20,7 @@ type CellRule(rule: Action<Tensor, Action<Cell, Tensor>>) =
         let context = Context.Current
         let placeholder = Leaves.placeholder argument.Shape argument.DType
         let cells, values = List<CellState>(), List<Node>()
-        context.Trace <- Trace()
+        context.Trace <- Trace true
 
         try
             rule.Invoke(
@@ -67,6 +68,9 @@ type CellRule(rule: Action<Tensor, Action<Cell, Tensor>>) =
     /// Writes the cells of several rules in one run, each for an argument of its own; if anything fails, none changes. Inside a compiled
     /// function, and for arguments of another shape or type than a rule's first, the functions themselves run.
     static member SetAll(rules: IReadOnlyList<CellRule>, arguments: IReadOnlyList<Tensor>) : unit =
+        if rules.Count <> arguments.Count then
+            invalidArg (nameof arguments) $"There are {rules.Count} rules and {arguments.Count} arguments."
+
         let tracing = not (isNull Context.Current.Trace)
         let room = 4 * rules.Count
         let cells, nodes = List<CellState> room, List<Node> room

@@ -89,6 +89,11 @@ and [<Sealed; AllowNullLiteral>] internal CellState(name: string, initial: Value
             lock Gate.instance (fun () ->
                 if trainable <> on then
                     trainable <- on
+
+                    // Expressions of the version may be about: its memory is no longer the cell's alone.
+                    if not (isNull leaf) then
+                        owned <- false
+
                     leaf <- null)
 
     /// The current value; immutable, as every value.

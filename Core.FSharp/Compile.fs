@@ -117,7 +117,7 @@ type CompiledFunction(f: Func<Tensor[], Tensor[]>) =
 
     let trace (engine: Engine) (arguments: Tensor[]) =
         let context = Context.Current
-        let trace = Trace()
+        let trace = Trace false
         let before = context.Trace
         let inputs = arguments |> Array.map (fun a -> Leaves.placeholder a.Shape a.DType)
         context.Trace <- trace

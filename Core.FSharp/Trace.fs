@@ -30,13 +30,26 @@ type internal TracedCell(cell: CellState) =
 
     member this.Written = not (Object.ReferenceEquals(this.Current, input))
 
-/// What a function that is being compiled does to cells, which happens at each call and not while it is traced.
+/// What a function that is being compiled does to cells, which happens at each call and not while it is traced. A rule of cells may only read them.
 [<Sealed; AllowNullLiteral>]
-type internal Trace() =
+type internal Trace(isRule: bool) =
     let cells = Dictionary<CellState, TracedCell>(HashIdentity.Reference)
 
     /// The cells that the function reads or writes, in the order of first use.
     member val Cells = List<TracedCell>() with get
+
+    /// Refuses what a rule of cells must not do, as it would happen once and not at each application.
+    member _.Refuse(cell: CellState, what: string) =
+        if isRule then
+            raise (
+                CellException(
+                    "rule",
+                    "a function that reads cells and reports what they become",
+                    $"{what} of cell '{cell.Name}'",
+                    Context.Current.Path,
+                    "Report new values through the changes; an optimiser that does more leaves IsFixed false."
+                )
+            )
 
     member this.Of(cell: CellState) =
         match cells.TryGetValue cell with
@@ -83,6 +96,7 @@ module internal CellAccess =
         | null -> Engine.Current.Assign(cells, nodes, losses cells)
         | trace ->
             for i in 0 .. cells.Length - 1 do
+                trace.Refuse(cells[i], "a write")
                 cells[i].Check(nodes[i].Shape, nodes[i].DType)
 
             for i in 0 .. cells.Length - 1 do
@@ -94,6 +108,7 @@ module internal CellAccess =
         match Trace.Current with
         | null -> cell.Gradient
         | trace ->
+            trace.Refuse(cell, "the gradient")
             let traced = trace.Of cell
 
             if traced.GradientTouched then
@@ -107,6 +122,7 @@ module internal CellAccess =
             cell.Gradient <- null
             cell.GradientOrigin <- null
         | trace ->
+            trace.Refuse(cell, "the gradient")
             let traced = trace.Of cell
             traced.Gradient <- null
             traced.GradientTouched <- true
@@ -136,6 +152,7 @@ module internal CellAccess =
 
             cell.GradientOrigin <- origin
         | trace ->
+            trace.Refuse(cell, "the gradient")
             let traced = trace.Of cell
 
             if not traced.GradientTouched then

@@ -296,9 +296,9 @@ module internal ErrorBounds =
             ] do
             table[name] <- moves
 
-        // Units of roundoff: one for a correctly rounded operation; two for each ULP that the vector kernels document.
         table["paddedSum"] <- paddedSum
 
+        // Units of roundoff: one for a correctly rounded operation; two for each ULP that the vector kernels document.
         for name, units in
             [
                 "add", 1.0

@@ -51,11 +51,14 @@ let step name (shape: Shape) (dtype: ElementType) (inputs: Node list) (kernel: K
 
     Node.MakeMany(p, 0L, null, Array.ofList inputs)
 
+/// The same, of a function.
 let operation name shape dtype inputs (run: Operands -> unit) =
     step name shape dtype inputs (Kernel run)
 
+/// The images that a convolution is given.
 let batchOf (n: Node) = n.A.Shape[0]
 
+/// Images of a block of the node's type.
 let lanesOf (n: Node) = LaneBlock.Lanes n.DType
 
 // Half empty registers are no slower than what the kernels for single images do.
@@ -113,8 +116,8 @@ let rec private biased (site: Site) (n: Node) : Biased voption =
         | _ -> ValueNone
     | "relu" ->
         match inner () with
-        | ValueSome c when not c.Rectified -> ValueSome { c with Rectified = true }
-        | _ -> ValueNone
+        | ValueSome c -> ValueSome { c with Rectified = true }
+        | ValueNone -> ValueNone
     | _ -> ValueNone
 
 // All that `biased` found as one kernel.

@@ -187,6 +187,9 @@ let rebuild (order: Order) (outputs: int[]) (rewrite: bool) (inexact: bool) =
         || n.Arity = 0
            && not (Object.ReferenceEquals(n.Primitive, Leaves.constantPrimitive))
 
+    // The position whose nodes are being made.
+    let mutable at = 0
+
     // Equal work that was made before, also for what a rule made on the way.
     let rec share (n: Node) : Node =
         match shared.TryGetValue n with
@@ -199,6 +202,7 @@ let rebuild (order: Order) (outputs: int[]) (rewrite: bool) (inexact: bool) =
 
             if same then
                 shared[n] <- n
+                origin.TryAdd(n, at) |> ignore
                 n
             else
                 share (Node.Remake(n, inputs))
@@ -211,7 +215,11 @@ let rebuild (order: Order) (outputs: int[]) (rewrite: bool) (inexact: bool) =
             else
                 copy
 
-        if rewrite then share better else better
+        if rewrite then
+            share better
+        else
+            origin.TryAdd(better, at) |> ignore
+            better
 
     // Bodies written out, by the operands that all results of one application share.
     let written = Dictionary<Node[], Node[]>(HashIdentity.Reference)
@@ -230,6 +238,7 @@ let rebuild (order: Order) (outputs: int[]) (rewrite: bool) (inexact: bool) =
 
     for i in 0 .. order.Count - 1 do
         let n = order.Nodes[i]
+        at <- i
 
         let inputs () =
             Array.init n.Arity (fun k -> result[order.Operands[order.Starts[i] + k]])

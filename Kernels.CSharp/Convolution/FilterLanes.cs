@@ -11,7 +11,7 @@ internal unsafe struct FilterJob
     public long* Taps;
     public int TapCount;
 
-    /// <summary>From the frame to each place.</summary>
+    /// <summary>From the frame to each place of an image of the result, row by row.</summary>
     public long* Places;
     public int PlaceCount;
 

@@ -10,12 +10,13 @@ namespace Hybrid.Kernels;
 internal static unsafe class FewRows<T>
     where T : unmanaged
 {
+    /// <summary>Rows of A; for more, packing pays.</summary>
     public const int MaxRows = 3;
 
     /// <summary>Terms of a sum that are added at a time.</summary>
     public const int Terms = 8;
 
-    /// <summary>Whether the product is one of these; there are as many columns as the narrowest register has lanes.</summary>
+    /// <summary>Whether the product is one of these; columns fill the narrowest register at least, and sums have enough terms to be transposed.</summary>
     public static bool Fits(in Product p) => p.M <= MaxRows && p.RowStepB == 1 && p.ColumnStepB != 1 && p.N >= Vector128<T>.Count && p.K >= Terms;
 
     /// <summary>C = op(A) op(B), in the widest registers that the columns fill.</summary>

@@ -62,7 +62,8 @@ let private networks: (string * int list * int list list * (Tensor -> Tensor[] -
             z.Conv2d(p[1]).Tanh().Slice(0, x.Shape[0] / 2).Pad([| 1; 0; 0; 0 |], [| 0; 0; 0; 0 |]))
         "what a convolution may do as it stores, and what it may not",
         [ 2; 4; 4 ],
-        List.replicate 6 [ 3; 2; 2; 2 ] @ [ [ 3; 1; 1 ]; [ 1; 3; 1; 1 ]; [ 1; 1; 3 ] ],
+        List.replicate 6 [ 3; 2; 2; 2 ]
+        @ [ [ 3; 1; 1 ]; [ 1; 3; 1; 1 ]; [ 1; 1; 3 ]; [ 16; 2; 2; 2 ] ],
         (fun x p ->
             let y i = x.Conv2d(p[i]: Tensor)
             let channels, again, columns = p[6], p[7], p[8]
@@ -72,7 +73,9 @@ let private networks: (string * int list * int list list * (Tensor -> Tensor[] -
             ((y 0 + channels).Relu() + again) * (y 1 + columns).Relu()
             + (both.Relu() + channels) * both
             + (y 3 + again + channels).Relu().Relu() * ((y 4).Relu() + channels)
-            + reshaped.Relu().Reshape(x.Shape[0], 3, 3, 3))
+            + reshaped.Relu().Reshape(x.Shape[0], 3, 3, 3)
+            // For 16 images as many numbers as filters, but one for each image.
+            + (y 9 + x.Sum([| 1; 2; 3 |], true)).Relu().Sum([| 1 |], true))
         "lanes without an image that hold infinities",
         [ 1; 6; 6 ],
         [ [ 2; 1; 3; 3 ]; [ 3; 2; 2; 2 ] ],
@@ -81,7 +84,7 @@ let private networks: (string * int list * int list list * (Tensor -> Tensor[] -
             (1.0 / y.Conv2d(p[1])).Sum([| 2; 3 |]))
     ]
 
-// Loss, parameters' gradients and the images' gradient as bits.
+// The value without a gradient, the loss, parameters' gradients and the images' gradient as bits; and the plans.
 let private step (options: EngineOptions) batch dtype number =
     let _, image, shapes, compute = networks[number]
     let engine = Engine options
@@ -93,12 +96,19 @@ let private step (options: EngineOptions) batch dtype number =
         |> List.mapi (fun i shape -> Cell($"p{i}", numbers (i + 2) shape dtype))
         |> Array.ofList
 
-    let y = compute x.Value (parameters |> Array.map (fun p -> p.Value))
+    let run () =
+        compute x.Value (parameters |> Array.map (fun p -> p.Value))
+
+    let alone =
+        use _ = Mode.NoGrad()
+        run().Eval()
+
+    let y = run ()
     let loss = (y * numbers 99 (List.ofArray (y.Shape.ToArray())) dtype).Sum()
     loss.Backward()
 
     let results =
-        Array.append [| loss; x.Grad |] (parameters |> Array.map (fun p -> p.Grad))
+        Array.append [| alone; loss; x.Grad |] (parameters |> Array.map (fun p -> p.Grad))
 
     Tensor.Eval results
 
@@ -114,6 +124,19 @@ let ``a convolution adds its bias and rectifies as it stores`` () =
     Assert.Contains(" conv2d+add+relu float32[3, 10, 9, 16]", explained)
     let _, explained = step options 16 ElementType.Float32 1
     Assert.Contains(" conv2d+add float32[4, 18, 16]", explained)
+
+[<Fact>]
+let ``a convolution that has more readers is computed once`` () =
+    let _, explained = step (EngineOptions(Threads = 1)) 16 ElementType.Float32 6
+
+    let convolutions =
+        explained.Split '\n'
+        |> Array.filter (fun line ->
+            line.Contains "   conv2d"
+            && not (line.Contains "conv2dInput" || line.Contains "conv2dWeight"))
+
+    // Seven in the plan without a gradient, and seven in the other.
+    Assert.Equal(14, convolutions.Length)
 
 let cases: TheoryData<int, int> =
     let data = TheoryData<int, int>()
@@ -145,7 +168,8 @@ let ``a network is two groups, there and back, and the trap for NaN keeps tensor
         |> Array.length
 
     let _, explained = step (EngineOptions(Threads = 1)) 32 ElementType.Float32 0
-    Assert.Equal(2, groups explained)
+    // And one in the plan without a gradient.
+    Assert.Equal(2 + 1, groups explained)
 
     let _, trapped =
         step (EngineOptions(Threads = 1, TrapNonFinite = true)) 32 ElementType.Float32 0

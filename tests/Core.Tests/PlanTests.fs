@@ -298,6 +298,7 @@ let ``a rectifier's mask before pooling is of what is pooled, with the same bits
 [<InlineData(0, 2, 1, 2, true)>]
 [<InlineData(1, 0, 2, 2, false)>]
 [<InlineData(4, 4, 4, 1, false)>]
+[<InlineData(1, 3, 0, 1, false)>]
 let ``gradients of slices are added up in one tensor, with the same bits`` (a: int, b: int, c: int, step: int, together: bool) =
     let gradient options =
         on options (fun engine ->
@@ -464,3 +465,52 @@ let ``threads that read a cell while rules write it see whole versions`` () =
         Assert.Equal(0, torn)
         Assert.Equal(2000.0, m.Value.Mean().Item())
         Assert.Equal(0L, w.Version))
+
+[<Fact>]
+let ``what was read of a cell stays when it is frozen and trained again`` () =
+    fresh (fun _ ->
+        let w, m, g = Cell("w", numbers 5000 1), Cell("m", numbers 5000 2), numbers 5000 3
+
+        let rule = momentum w m
+        apply rule g
+        apply rule g
+        let seen = w.Value
+        let before = bits seen
+        w.Trainable <- not w.Trainable
+        w.Trainable <- not w.Trainable
+        apply rule g
+        apply rule g
+        Assert.Equal<int[]>(before, bits seen)
+
+        let update = step w
+        update.Invoke g |> ignore
+        update.Invoke g |> ignore
+        let seen = w.Value
+        let before = bits seen
+        w.Trainable <- not w.Trainable
+        update.Invoke g |> ignore
+        update.Invoke g |> ignore
+        Assert.Equal<int[]>(before, bits seen))
+
+[<Fact>]
+let ``a rule reads cells and reports what they become, and nothing else`` () =
+    fresh (fun _ ->
+        let w = Cell("w", numbers 8 1)
+
+        let refused (rule: Tensor -> unit) =
+            let e =
+                Assert.ThrowsAny<HybridException>(fun () -> apply (CellRule(fun g _ -> rule g)) (numbers 8 2))
+
+            e.Message
+
+        let only what =
+            $"rule: expected a function that reads cells and reports what they become, got {what} of cell 'w'. Report new values through the changes; an optimiser that does more leaves IsFixed false."
+
+        Assert.Equal(only "a write", refused w.Set)
+        Assert.Equal(only "the gradient", refused (fun _ -> w.Grad |> ignore))
+        Assert.Equal(only "the gradient", refused (fun _ -> w.ZeroGrad()))
+
+        let e =
+            Assert.Throws<ArgumentException>(fun () -> CellRule.SetAll([| momentum w w |], [||]))
+
+        Assert.StartsWith("There are 1 rules and 0 arguments.", e.Message))
