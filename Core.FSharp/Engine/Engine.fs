@@ -325,21 +325,29 @@ type Engine(options: EngineOptions) =
         else
             let plan = Planner.make (order.Exact()) outputs making layout (code.ToArray())
 
-            lock plans (fun () ->
-                compiles <- compiles + 1L
-                plan.LastUse <- clock
+            // Another thread may have evaluated a part of the graph meanwhile; then the plan is not what its key says, and the key is out of date.
+            let after = List<int> code.Count
+            Planner.encode order outputs after
 
-                match this.Find(hash, code) with
-                | first when not (isNull first) -> first // Another thread was quicker.
-                | _ ->
-                    match plans.TryGetValue hash with
-                    | true, bucket -> bucket.Add plan
-                    | _ -> plans[hash] <- List [ plan ]
+            if not (CollectionsMarshal.AsSpan(after).SequenceEqual(ReadOnlySpan<int> plan.Key)) then
+                this.PlanFor(order, outputs)
+            else
 
-                    planCount <- planCount + 1
-                    planBytes <- planBytes + plan.Bytes
-                    this.Evict()
-                    plan)
+                lock plans (fun () ->
+                    compiles <- compiles + 1L
+                    plan.LastUse <- clock
+
+                    match this.Find(hash, code) with
+                    | first when not (isNull first) -> first // Another thread was quicker.
+                    | _ ->
+                        match plans.TryGetValue hash with
+                        | true, bucket -> bucket.Add plan
+                        | _ -> plans[hash] <- List [ plan ]
+
+                        planCount <- planCount + 1
+                        planBytes <- planBytes + plan.Bytes
+                        this.Evict()
+                        plan)
 
     /// Runs a plan on a graph of its structure and writes its outputs to `results`, which has room for each.
     member internal _.RunPlan(plan: Plan, binding: Binding, results: Value[]) =
