@@ -48,8 +48,8 @@ internal static unsafe class CorrelationLoop<S, V, T, R, N>
     where S : ISimd<V, T>
     where V : unmanaged
     where T : unmanaged
-    where R : ISize
-    where N : ISize
+    where R : unmanaged, ISize
+    where N : unmanaged, ISize
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(CorrelationTile* tile)
@@ -95,77 +95,77 @@ internal static unsafe class CorrelationLoop<S, V, T, R, N>
             for (int row = 0; row < rows; row++)
             {
                 long tap = ((long)plane * tile->PlaneTaps) + ((long)(tile->FirstRow + row) * tile->RowTaps) + tile->FirstColumn;
-                T* weights = (T*)tile->Weights + (tap * R.Value);
+                T* weights = (T*)tile->Weights + (tap * sizeof(R));
                 long* offset = (long*)tile->Offsets + tap;
                 long* end = offset + columns;
                 for (; offset < end; offset++)
                 {
                     long at = *offset;
                     V a = S.Load((T*)(xa + at));
-                    V b = N.Value > 1 ? S.Load((T*)(xb + at)) : S.Zero;
-                    V c = N.Value > 2 ? S.Load((T*)(xc + at)) : S.Zero;
+                    V b = sizeof(N) > 1 ? S.Load((T*)(xb + at)) : S.Zero;
+                    V c = sizeof(N) > 2 ? S.Load((T*)(xc + at)) : S.Zero;
                     V w = S.Broadcast(weights[0]);
                     c0a = S.Fma(a, w, c0a);
-                    c0b = N.Value > 1 ? S.Fma(b, w, c0b) : c0b;
-                    c0c = N.Value > 2 ? S.Fma(c, w, c0c) : c0c;
+                    c0b = sizeof(N) > 1 ? S.Fma(b, w, c0b) : c0b;
+                    c0c = sizeof(N) > 2 ? S.Fma(c, w, c0c) : c0c;
 
-                    if (R.Value > 1)
+                    if (sizeof(R) > 1)
                     {
                         w = S.Broadcast(weights[1]);
                         c1a = S.Fma(a, w, c1a);
-                        c1b = N.Value > 1 ? S.Fma(b, w, c1b) : c1b;
-                        c1c = N.Value > 2 ? S.Fma(c, w, c1c) : c1c;
+                        c1b = sizeof(N) > 1 ? S.Fma(b, w, c1b) : c1b;
+                        c1c = sizeof(N) > 2 ? S.Fma(c, w, c1c) : c1c;
                     }
 
-                    if (R.Value > 2)
+                    if (sizeof(R) > 2)
                     {
                         w = S.Broadcast(weights[2]);
                         c2a = S.Fma(a, w, c2a);
-                        c2b = N.Value > 1 ? S.Fma(b, w, c2b) : c2b;
-                        c2c = N.Value > 2 ? S.Fma(c, w, c2c) : c2c;
+                        c2b = sizeof(N) > 1 ? S.Fma(b, w, c2b) : c2b;
+                        c2c = sizeof(N) > 2 ? S.Fma(c, w, c2c) : c2c;
                     }
 
-                    if (R.Value > 3)
+                    if (sizeof(R) > 3)
                     {
                         w = S.Broadcast(weights[3]);
                         c3a = S.Fma(a, w, c3a);
-                        c3b = N.Value > 1 ? S.Fma(b, w, c3b) : c3b;
-                        c3c = N.Value > 2 ? S.Fma(c, w, c3c) : c3c;
+                        c3b = sizeof(N) > 1 ? S.Fma(b, w, c3b) : c3b;
+                        c3c = sizeof(N) > 2 ? S.Fma(c, w, c3c) : c3c;
                     }
 
-                    if (R.Value > 4)
+                    if (sizeof(R) > 4)
                     {
                         w = S.Broadcast(weights[4]);
                         c4a = S.Fma(a, w, c4a);
-                        c4b = N.Value > 1 ? S.Fma(b, w, c4b) : c4b;
-                        c4c = N.Value > 2 ? S.Fma(c, w, c4c) : c4c;
+                        c4b = sizeof(N) > 1 ? S.Fma(b, w, c4b) : c4b;
+                        c4c = sizeof(N) > 2 ? S.Fma(c, w, c4c) : c4c;
                     }
 
-                    if (R.Value > 5)
+                    if (sizeof(R) > 5)
                     {
                         w = S.Broadcast(weights[5]);
                         c5a = S.Fma(a, w, c5a);
-                        c5b = N.Value > 1 ? S.Fma(b, w, c5b) : c5b;
-                        c5c = N.Value > 2 ? S.Fma(c, w, c5c) : c5c;
+                        c5b = sizeof(N) > 1 ? S.Fma(b, w, c5b) : c5b;
+                        c5c = sizeof(N) > 2 ? S.Fma(c, w, c5c) : c5c;
                     }
 
-                    if (R.Value > 6)
+                    if (sizeof(R) > 6)
                     {
                         w = S.Broadcast(weights[6]);
                         c6a = S.Fma(a, w, c6a);
-                        c6b = N.Value > 1 ? S.Fma(b, w, c6b) : c6b;
-                        c6c = N.Value > 2 ? S.Fma(c, w, c6c) : c6c;
+                        c6b = sizeof(N) > 1 ? S.Fma(b, w, c6b) : c6b;
+                        c6c = sizeof(N) > 2 ? S.Fma(c, w, c6c) : c6c;
                     }
 
-                    if (R.Value > 7)
+                    if (sizeof(R) > 7)
                     {
                         w = S.Broadcast(weights[7]);
                         c7a = S.Fma(a, w, c7a);
-                        c7b = N.Value > 1 ? S.Fma(b, w, c7b) : c7b;
-                        c7c = N.Value > 2 ? S.Fma(c, w, c7c) : c7c;
+                        c7b = sizeof(N) > 1 ? S.Fma(b, w, c7b) : c7b;
+                        c7c = sizeof(N) > 2 ? S.Fma(c, w, c7c) : c7c;
                     }
 
-                    weights += R.Value;
+                    weights += sizeof(R);
                 }
             }
         }
@@ -183,7 +183,7 @@ internal static unsafe class CorrelationLoop<S, V, T, R, N>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store(CorrelationTile* tile, int row, V a, V b, V c)
     {
-        if (row >= R.Value)
+        if (row >= sizeof(R))
         {
             return;
         }
@@ -205,12 +205,12 @@ internal static unsafe class CorrelationLoop<S, V, T, R, N>
         }
 
         S.Store((T*)target, a);
-        if (N.Value > 1)
+        if (sizeof(N) > 1)
         {
             S.Store((T*)(target + tile->TargetStep), b);
         }
 
-        if (N.Value > 2)
+        if (sizeof(N) > 2)
         {
             S.Store((T*)(target + (2 * tile->TargetStep)), c);
         }

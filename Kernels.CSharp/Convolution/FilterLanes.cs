@@ -179,5 +179,5 @@ internal static unsafe class FilterLanes<S, V, T>
         (tile / job->Tiles * job->PlaceCount) + (tile % job->Tiles * job->PlaceCount / job->Tiles);
 
     private static nint Loop<N>()
-        where N : ISize => (nint)(delegate* <FilterTile*, void>)&FilterLoop<S, V, T, N>.Run;
+        where N : unmanaged, ISize => (nint)(delegate* <FilterTile*, void>)&FilterLoop<S, V, T, N>.Run;
 }

@@ -30,7 +30,7 @@ internal static unsafe class FilterLoop<S, V, T, N>
     where S : ISimd<V, T>
     where V : unmanaged
     where T : unmanaged
-    where N : ISize
+    where N : unmanaged, ISize
 {
     private const int Step = LaneLayout<T>.Bytes;
 
@@ -63,14 +63,14 @@ internal static unsafe class FilterLoop<S, V, T, N>
             nint at = (nint)(*tap);
             V w = S.Load((T*)weights);
             s0 = S.Fma(S.Broadcast(*(T*)(x0 + at)), w, s0);
-            s1 = N.Value > 1 ? S.Fma(S.Broadcast(*(T*)(x1 + at)), w, s1) : s1;
-            s2 = N.Value > 2 ? S.Fma(S.Broadcast(*(T*)(x2 + at)), w, s2) : s2;
-            s3 = N.Value > 3 ? S.Fma(S.Broadcast(*(T*)(x3 + at)), w, s3) : s3;
-            s4 = N.Value > 4 ? S.Fma(S.Broadcast(*(T*)(x4 + at)), w, s4) : s4;
-            s5 = N.Value > 5 ? S.Fma(S.Broadcast(*(T*)(x5 + at)), w, s5) : s5;
-            s6 = N.Value > 6 ? S.Fma(S.Broadcast(*(T*)(x6 + at)), w, s6) : s6;
-            s7 = N.Value > 7 ? S.Fma(S.Broadcast(*(T*)(x7 + at)), w, s7) : s7;
-            s8 = N.Value > 8 ? S.Fma(S.Broadcast(*(T*)(x8 + at)), w, s8) : s8;
+            s1 = sizeof(N) > 1 ? S.Fma(S.Broadcast(*(T*)(x1 + at)), w, s1) : s1;
+            s2 = sizeof(N) > 2 ? S.Fma(S.Broadcast(*(T*)(x2 + at)), w, s2) : s2;
+            s3 = sizeof(N) > 3 ? S.Fma(S.Broadcast(*(T*)(x3 + at)), w, s3) : s3;
+            s4 = sizeof(N) > 4 ? S.Fma(S.Broadcast(*(T*)(x4 + at)), w, s4) : s4;
+            s5 = sizeof(N) > 5 ? S.Fma(S.Broadcast(*(T*)(x5 + at)), w, s5) : s5;
+            s6 = sizeof(N) > 6 ? S.Fma(S.Broadcast(*(T*)(x6 + at)), w, s6) : s6;
+            s7 = sizeof(N) > 7 ? S.Fma(S.Broadcast(*(T*)(x7 + at)), w, s7) : s7;
+            s8 = sizeof(N) > 8 ? S.Fma(S.Broadcast(*(T*)(x8 + at)), w, s8) : s8;
             weights += Step;
         }
 
@@ -86,15 +86,15 @@ internal static unsafe class FilterLoop<S, V, T, N>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static byte* Place(FilterTile* tile, int place) => (byte*)tile->Source + (nint)tile->Places[place < N.Value ? place : 0];
+    private static byte* Place(FilterTile* tile, int place) => (byte*)tile->Source + (nint)tile->Places[place < sizeof(N) ? place : 0];
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Sum(byte* sums, int place) => place < N.Value ? S.Load((T*)(sums + (place * Step))) : S.Zero;
+    private static V Sum(byte* sums, int place) => place < sizeof(N) ? S.Load((T*)(sums + (place * Step))) : S.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store(byte* sums, int place, V sum)
     {
-        if (place < N.Value)
+        if (place < sizeof(N))
         {
             S.Store((T*)(sums + (place * Step)), sum);
         }

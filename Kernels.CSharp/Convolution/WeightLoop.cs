@@ -38,8 +38,8 @@ internal static unsafe class WeightLoop<S, V, T, R, N>
     where S : ISimd<V, T>
     where V : unmanaged
     where T : unmanaged
-    where R : ISize
-    where N : ISize
+    where R : unmanaged, ISize
+    where N : unmanaged, ISize
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(WeightTile* tile)
@@ -75,57 +75,57 @@ internal static unsafe class WeightLoop<S, V, T, R, N>
         for (int i = 0; i < tile->Rows; i++)
         {
             byte* xa = row + offsets[0];
-            byte* xb = N.Value > 1 ? row + offsets[1] : row;
-            byte* xc = N.Value > 2 ? row + offsets[2] : row;
-            byte* xd = N.Value > 3 ? row + offsets[3] : row;
-            byte* xe = N.Value > 4 ? row + offsets[4] : row;
+            byte* xb = sizeof(N) > 1 ? row + offsets[1] : row;
+            byte* xc = sizeof(N) > 2 ? row + offsets[2] : row;
+            byte* xd = sizeof(N) > 3 ? row + offsets[3] : row;
+            byte* xe = sizeof(N) > 4 ? row + offsets[4] : row;
             long at = 0;
             for (int j = tile->Columns; j > 0; j--)
             {
                 V p = S.Load((T*)g0);
-                V q = R.Value > 1 ? S.Load((T*)g1) : S.Zero;
-                V r = R.Value > 2 ? S.Load((T*)g2) : S.Zero;
-                V s = R.Value > 3 ? S.Load((T*)g3) : S.Zero;
+                V q = sizeof(R) > 1 ? S.Load((T*)g1) : S.Zero;
+                V r = sizeof(R) > 2 ? S.Load((T*)g2) : S.Zero;
+                V s = sizeof(R) > 3 ? S.Load((T*)g3) : S.Zero;
                 V x = S.Load((T*)(xa + at));
                 c0a = S.Fma(x, p, c0a);
-                c1a = R.Value > 1 ? S.Fma(x, q, c1a) : c1a;
-                c2a = R.Value > 2 ? S.Fma(x, r, c2a) : c2a;
-                c3a = R.Value > 3 ? S.Fma(x, s, c3a) : c3a;
+                c1a = sizeof(R) > 1 ? S.Fma(x, q, c1a) : c1a;
+                c2a = sizeof(R) > 2 ? S.Fma(x, r, c2a) : c2a;
+                c3a = sizeof(R) > 3 ? S.Fma(x, s, c3a) : c3a;
 
-                if (N.Value > 1)
+                if (sizeof(N) > 1)
                 {
                     x = S.Load((T*)(xb + at));
                     c0b = S.Fma(x, p, c0b);
-                    c1b = R.Value > 1 ? S.Fma(x, q, c1b) : c1b;
-                    c2b = R.Value > 2 ? S.Fma(x, r, c2b) : c2b;
-                    c3b = R.Value > 3 ? S.Fma(x, s, c3b) : c3b;
+                    c1b = sizeof(R) > 1 ? S.Fma(x, q, c1b) : c1b;
+                    c2b = sizeof(R) > 2 ? S.Fma(x, r, c2b) : c2b;
+                    c3b = sizeof(R) > 3 ? S.Fma(x, s, c3b) : c3b;
                 }
 
-                if (N.Value > 2)
+                if (sizeof(N) > 2)
                 {
                     x = S.Load((T*)(xc + at));
                     c0c = S.Fma(x, p, c0c);
-                    c1c = R.Value > 1 ? S.Fma(x, q, c1c) : c1c;
-                    c2c = R.Value > 2 ? S.Fma(x, r, c2c) : c2c;
-                    c3c = R.Value > 3 ? S.Fma(x, s, c3c) : c3c;
+                    c1c = sizeof(R) > 1 ? S.Fma(x, q, c1c) : c1c;
+                    c2c = sizeof(R) > 2 ? S.Fma(x, r, c2c) : c2c;
+                    c3c = sizeof(R) > 3 ? S.Fma(x, s, c3c) : c3c;
                 }
 
-                if (N.Value > 3)
+                if (sizeof(N) > 3)
                 {
                     x = S.Load((T*)(xd + at));
                     c0d = S.Fma(x, p, c0d);
-                    c1d = R.Value > 1 ? S.Fma(x, q, c1d) : c1d;
-                    c2d = R.Value > 2 ? S.Fma(x, r, c2d) : c2d;
-                    c3d = R.Value > 3 ? S.Fma(x, s, c3d) : c3d;
+                    c1d = sizeof(R) > 1 ? S.Fma(x, q, c1d) : c1d;
+                    c2d = sizeof(R) > 2 ? S.Fma(x, r, c2d) : c2d;
+                    c3d = sizeof(R) > 3 ? S.Fma(x, s, c3d) : c3d;
                 }
 
-                if (N.Value > 4)
+                if (sizeof(N) > 4)
                 {
                     x = S.Load((T*)(xe + at));
                     c0e = S.Fma(x, p, c0e);
-                    c1e = R.Value > 1 ? S.Fma(x, q, c1e) : c1e;
-                    c2e = R.Value > 2 ? S.Fma(x, r, c2e) : c2e;
-                    c3e = R.Value > 3 ? S.Fma(x, s, c3e) : c3e;
+                    c1e = sizeof(R) > 1 ? S.Fma(x, q, c1e) : c1e;
+                    c2e = sizeof(R) > 2 ? S.Fma(x, r, c2e) : c2e;
+                    c3e = sizeof(R) > 3 ? S.Fma(x, s, c3e) : c3e;
                 }
 
                 at += sourceStep;
@@ -161,12 +161,12 @@ internal static unsafe class WeightLoop<S, V, T, R, N>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V First(WeightTile* tile, int row, int tap) => row < R.Value && tap < N.Value ? S.Load(Sum(tile, row, tap)) : S.Zero;
+    private static V First(WeightTile* tile, int row, int tap) => row < sizeof(R) && tap < sizeof(N) ? S.Load(Sum(tile, row, tap)) : S.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Last(WeightTile* tile, int row, int tap, V sum)
     {
-        if (row < R.Value && tap < N.Value)
+        if (row < sizeof(R) && tap < sizeof(N))
         {
             S.Store(Sum(tile, row, tap), sum);
         }

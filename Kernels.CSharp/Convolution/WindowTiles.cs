@@ -45,20 +45,20 @@ internal static unsafe class WindowTiles<S, V, T>
     public static delegate* <WeightTile*, void> Weight(int filters, int taps) => (delegate* <WeightTile*, void>)Weights[(filters * 6) + taps];
 
     private static void AddCorrelations<R>()
-        where R : ISize
+        where R : unmanaged, ISize
     {
-        Correlations[(R.Value * 4) + 1] = (nint)(delegate* <CorrelationTile*, void>)&CorrelationLoop<S, V, T, R, Size1>.Run;
-        Correlations[(R.Value * 4) + 2] = (nint)(delegate* <CorrelationTile*, void>)&CorrelationLoop<S, V, T, R, Size2>.Run;
-        Correlations[(R.Value * 4) + 3] = (nint)(delegate* <CorrelationTile*, void>)&CorrelationLoop<S, V, T, R, Size3>.Run;
+        Correlations[(sizeof(R) * 4) + 1] = (nint)(delegate* <CorrelationTile*, void>)&CorrelationLoop<S, V, T, R, Size1>.Run;
+        Correlations[(sizeof(R) * 4) + 2] = (nint)(delegate* <CorrelationTile*, void>)&CorrelationLoop<S, V, T, R, Size2>.Run;
+        Correlations[(sizeof(R) * 4) + 3] = (nint)(delegate* <CorrelationTile*, void>)&CorrelationLoop<S, V, T, R, Size3>.Run;
     }
 
     private static void AddWeights<R>()
-        where R : ISize
+        where R : unmanaged, ISize
     {
-        Weights[(R.Value * 6) + 1] = (nint)(delegate* <WeightTile*, void>)&WeightLoop<S, V, T, R, Size1>.Run;
-        Weights[(R.Value * 6) + 2] = (nint)(delegate* <WeightTile*, void>)&WeightLoop<S, V, T, R, Size2>.Run;
-        Weights[(R.Value * 6) + 3] = (nint)(delegate* <WeightTile*, void>)&WeightLoop<S, V, T, R, Size3>.Run;
-        Weights[(R.Value * 6) + 4] = (nint)(delegate* <WeightTile*, void>)&WeightLoop<S, V, T, R, Size4>.Run;
-        Weights[(R.Value * 6) + 5] = (nint)(delegate* <WeightTile*, void>)&WeightLoop<S, V, T, R, Size5>.Run;
+        Weights[(sizeof(R) * 6) + 1] = (nint)(delegate* <WeightTile*, void>)&WeightLoop<S, V, T, R, Size1>.Run;
+        Weights[(sizeof(R) * 6) + 2] = (nint)(delegate* <WeightTile*, void>)&WeightLoop<S, V, T, R, Size2>.Run;
+        Weights[(sizeof(R) * 6) + 3] = (nint)(delegate* <WeightTile*, void>)&WeightLoop<S, V, T, R, Size3>.Run;
+        Weights[(sizeof(R) * 6) + 4] = (nint)(delegate* <WeightTile*, void>)&WeightLoop<S, V, T, R, Size4>.Run;
+        Weights[(sizeof(R) * 6) + 5] = (nint)(delegate* <WeightTile*, void>)&WeightLoop<S, V, T, R, Size5>.Run;
     }
 }
