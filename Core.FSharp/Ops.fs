@@ -126,7 +126,7 @@ let stack (axis: int) (inputs: Node[]) =
         refuse "stack" "at least one tensor" "none" "Check the list that is stacked."
 
     let index = if axis < 0 then axis + inputs[0].Shape.Rank + 1 else axis
-    inputs |> Array.map (unsqueeze axis) |> Moves.concat index
+    inputs |> Array.map (unsqueeze axis) |> Slices.concat index
 
 /// Every `step`-th element along an axis from `start` up to, not including, `stop`; negative numbers count from the end, those
 /// beyond the ends are cut, and no `stop` means the end, as in Python.
@@ -153,7 +153,7 @@ let sliceAxis (axis: int) (start: int) (stop: int voption) (step: int) (x: Node)
                     yield! [ 0; x.Shape[i]; 1 ]
         |]
 
-    Moves.slice ranges x
+    Slices.slice ranges x
 
 /// The part of the tensor at one position along an axis, which leaves the shape; negative positions count from the end.
 let select (axis: int) (position: int) (x: Node) =
@@ -210,14 +210,14 @@ let pad (before: int[]) (after: int[]) (interior: int[]) (value: float) (x: Node
         |]
 
     if value = 0.0 then
-        Moves.pad ranges x
+        Slices.pad ranges x
     else
         let known =
             Leaves.constant ElementType.Bool 1.0
             |> Moves.broadcastTo x.Shape
-            |> Moves.pad ranges
+            |> Slices.pad ranges
 
-        where known (Moves.pad ranges x) (literal x value)
+        where known (Slices.pad ranges x) (literal x value)
 
 /// For each position along an axis the element of x that stands there, lines by lines: y[o, j, i] = x[o, index[o, j, i], i]. The
 /// positions have x's shape except along the axis.

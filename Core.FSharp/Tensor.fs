@@ -368,11 +368,11 @@ type Tensor internal (node: Node) =
 
     /// The elements in reverse order along each of some axes. Throws ShapeException if there is no such axis.
     member _.Flip([<ParamArray>] axes: int[]) =
-        make (Array.fold (fun x axis -> Moves.flip axis x) node axes)
+        make (Array.fold (fun x axis -> Slices.flip axis x) node axes)
 
     /// Tensors one after another along an axis.
     static member Concat(axis: int, [<ParamArray>] tensors: Tensor[]) =
-        make (Moves.concat axis (tensors |> Array.map at))
+        make (Slices.concat axis (tensors |> Array.map at))
 
     // ---- reductions ---------------------------------------------------------------------------------------------------
 
@@ -616,7 +616,7 @@ type Tensor internal (node: Node) =
                 | false, 1 -> node.Shape[i / 3]
                 | false, k -> k / 2)
 
-        make (Moves.slice ranges node)
+        make (Slices.slice ranges node)
 
     /// The part at given positions of the first axes, which leave the shape; negative positions count from the end.
     member this.At

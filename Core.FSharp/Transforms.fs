@@ -168,7 +168,7 @@ module Transforms =
             if m = 0 then
                 Elementwise.constantLike (Leaves.placeholder (Shape.Of [| 0; int x.Size |]) x.DType) 0.0
             else
-                Moves.concat 0 (Array.init m row)
+                Slices.concat 0 (Array.init m row)
 
         Tensor.Of(Moves.reshape (Array.append y.Shape.Raw x.Shape.Raw) rows)
 

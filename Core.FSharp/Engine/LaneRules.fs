@@ -265,7 +265,7 @@ let private paddedSum =
               Array.chunkBySize (3 * n.Shape.Rank) n.Attributes
               |> Array.collect (inBlock site)
 
-          PaddedSum.make parts (Array.init n.Arity site.Block)) with
+          Slices.paddedSum parts (Array.init n.Arity site.Block)) with
         Fits =
             fun n lanes ->
                 Seq.forall (fun k -> (n.Input k).Shape[0] = n.Shape[0]) (seq { 0 .. n.Arity - 1 })
@@ -312,8 +312,8 @@ let private byName =
             "avgPool2dInput", pooling LanePooling.AverageBackward true
             "reshape", reshape
             "broadcastTo", broadcast
-            "slice", ranges Moves.slice
-            "pad", ranges Moves.pad
+            "slice", ranges Slices.slice
+            "pad", ranges Slices.pad
             "paddedSum", paddedSum
             "sum", sum
         ]

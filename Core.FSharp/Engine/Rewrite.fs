@@ -115,7 +115,7 @@ let rules: Rule list =
                 chosenFirst n
             else
                 null)
-        { rule "pad(a) + pad(b) -> paddedSum(a, b)" true (fun n -> if is "add" n then PaddedSum.tryAdd n.A n.B else null) with
+        { rule "pad(a) + pad(b) -> paddedSum(a, b)" true (fun n -> if is "add" n then Slices.trySum n.A n.B else null) with
             Alone = true
         }
         rule "broadcast(broadcast(x)) -> broadcast(x)" true (fun n ->

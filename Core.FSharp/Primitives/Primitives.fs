@@ -8,8 +8,8 @@ let all =
     [
         Leaves.all
         Moves.all
+        Slices.all
         Elementwise.all
-        PaddedSum.all
         Reductions.all
         Contractions.all
         Selection.all

@@ -138,7 +138,7 @@ let prod (axes: int[]) (x: Node) =
         |> Moves.reshape (Array.append keptShape [| count |])
 
     let part start length (y: Node) =
-        Moves.slice
+        Slices.slice
             [|
                 for i in 0 .. keptShape.Length - 1 do
                     yield! [ 0; keptShape[i]; 1 ]

@@ -270,12 +270,12 @@ let private builders: IDictionary<string, JsonElement -> Node[] -> Node> =
             "avg_pool1d", pooling Windows.avgPool1d
             "avg_pool2d", pooling Windows.avgPool2d
 
-            "cat", (fun args x -> Moves.concat (axis args) x)
+            "cat", (fun args x -> Slices.concat (axis args) x)
             "stack", (fun args x -> Ops.stack (axis args) x)
             "expand", (fun args x -> Moves.broadcastTo (Shape.Of(ints (args.GetProperty "shape"))) x[0])
             "reshape", (fun args x -> Moves.reshape (ints (args.GetProperty "shape")) x[0])
             "permute", (fun args x -> Moves.permute (ints (args.GetProperty "axes")) x[0])
-            "flip", (fun args x -> Array.fold (fun y axis -> Moves.flip axis y) x[0] (ints (args.GetProperty "axes")))
+            "flip", (fun args x -> Array.fold (fun y axis -> Slices.flip axis y) x[0] (ints (args.GetProperty "axes")))
             "slice", (fun args x -> slice args x[0])
             "pad",
             (fun args x ->

@@ -90,7 +90,7 @@ let private views: (string * (Node -> Node)) list =
                         yield! [ 1; 2 * d + 2; 2 ]
                 |]
 
-            stored x.DType (evaluate (Moves.pad outer x)) |> Moves.slice inner)
+            stored x.DType (evaluate (Slices.pad outer x)) |> Slices.slice inner)
         "a block of a larger tensor",
         (fun x ->
             let inner =
@@ -105,17 +105,17 @@ let private views: (string * (Node -> Node)) list =
                         yield! [ 2; d + 3; 1 ]
                 |]
 
-            stored x.DType (evaluate (Moves.pad outer x)) |> Moves.slice inner)
+            stored x.DType (evaluate (Slices.pad outer x)) |> Slices.slice inner)
         "flipped",
         (fun x ->
             let flipAll y =
-                Array.fold (fun y axis -> Moves.flip axis y) y [| 0 .. x.Shape.Rank - 1 |]
+                Array.fold (fun y axis -> Slices.flip axis y) y [| 0 .. x.Shape.Rank - 1 |]
 
             stored x.DType (evaluate (flipAll x)) |> flipAll)
         "flipped along the second axis",
         (fun x ->
             let flip y =
-                if x.Shape.Rank > 1 then Moves.flip 1 y else y
+                if x.Shape.Rank > 1 then Slices.flip 1 y else y
 
             stored x.DType (evaluate (flip x)) |> flip)
         "broadcast",
@@ -126,7 +126,7 @@ let private views: (string * (Node -> Node)) list =
                         yield! [ 0; min d 1; 1 ]
                 |]
 
-            stored x.DType (evaluate (Moves.slice first x)) |> Moves.broadcastTo x.Shape)
+            stored x.DType (evaluate (Slices.slice first x)) |> Moves.broadcastTo x.Shape)
         "broadcast along the first axis",
         (fun x ->
             let first =
@@ -135,7 +135,7 @@ let private views: (string * (Node -> Node)) list =
                         yield! [ 0; (if i = 0 then min x.Shape[i] 1 else x.Shape[i]); 1 ]
                 |]
 
-            stored x.DType (evaluate (Moves.slice first x)) |> Moves.broadcastTo x.Shape)
+            stored x.DType (evaluate (Slices.slice first x)) |> Moves.broadcastTo x.Shape)
     ]
 
 [<Theory; MemberData(nameof everySample)>]

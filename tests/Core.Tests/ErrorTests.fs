@@ -56,10 +56,10 @@ let private built: (string * (unit -> Node) * string) list =
         (fun () -> Moves.broadcastTo (Shape.Of 3) (f32 [ 2; 3 ])),
         "broadcastTo: expected a shape that [2, 3] can be repeated to, got [3]. Aligned at the last axis, each length must be kept, or be 1, or be new."
         "an axis beyond the last",
-        (fun () -> Moves.flip 2 (f32 [ 2; 3 ])),
+        (fun () -> Slices.flip 2 (f32 [ 2; 3 ])),
         "flip: expected an axis from -2 to 1 for shape [2, 3], got 2. Axes count from 0; -1 is the last."
         "an axis of a scalar",
-        (fun () -> Moves.flip 0 (f32 [])),
+        (fun () -> Slices.flip 0 (f32 [])),
         "flip: expected no axis, since the tensor is a scalar, got 0. Axes count from 0; -1 is the last."
         "an axis twice",
         (fun () -> Moves.sum (Moves.checkAxes "sum" [| 0; -2 |] (f32 [ 2; 3 ])) (f32 [ 2; 3 ])),
@@ -67,12 +67,12 @@ let private built: (string * (unit -> Node) * string) list =
         "sum of a mask",
         (fun () -> Moves.sum [| 0 |] (bool [ 3 ])),
         "sum: expected float32, float64 or int32, got bool. Convert with To(float32) first."
-        "concat of nothing", (fun () -> Moves.concat 0 [||]), "concat: expected at least one tensor, got none. Check the list that is concatenated."
+        "concat of nothing", (fun () -> Slices.concat 0 [||]), "concat: expected at least one tensor, got none. Check the list that is concatenated."
         "concat of shapes",
-        (fun () -> Moves.concat 0 [| f32 [ 2; 3 ]; f32 [ 2; 4 ] |]),
+        (fun () -> Slices.concat 0 [| f32 [ 2; 3 ]; f32 [ 2; 4 ] |]),
         "concat: expected shapes that differ in axis 0 alone, got [2, 3] and [2, 4] (tensor 1). Reshape or slice the tensors first."
         "concat of types",
-        (fun () -> Moves.concat 0 [| f32 [ 2 ]; f64 [ 2 ] |]),
+        (fun () -> Slices.concat 0 [| f32 [ 2 ]; f64 [ 2 ] |]),
         "concat: expected tensors of one element type, float32 as the first, got float64 (tensor 1). Convert with To first."
 
         "add of types",

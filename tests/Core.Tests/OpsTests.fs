@@ -245,13 +245,13 @@ let ``Elements of any type can be moved, chosen and converted`` () =
         let mask = typed ElementType.Bool [ 5; 21 ] 3
         agree (Elementwise.where mask x y)
         agree (Elementwise.equal x y)
-        agree (Moves.concat 0 [| x; y |])
+        agree (Slices.concat 0 [| x; y |])
         agree (Moves.permute [| 1; 0 |] x |> Moves.reshape [| 105 |])
-        agree (Moves.pad [| 1; 7; 1; 0; 21; 1 |] x)
+        agree (Slices.pad [| 1; 7; 1; 0; 21; 1 |] x)
 
         agree (
             Moves.broadcastTo (Shape.Of(2, 5, 21)) x
-            |> Moves.flip 1
+            |> Slices.flip 1
             |> Moves.reshape [| 210 |]
         )
 
@@ -305,9 +305,9 @@ let ``Large shapes agree with the oracle`` (name: string) =
         | _ ->
             [ any [ 17; 35 ]; any [ 17; 3 ] ],
             (fun x ->
-                Moves.concat 1 x
+                Slices.concat 1 x
                 |> Moves.permute [| 1; 0 |]
-                |> Moves.flip 0
+                |> Slices.flip 0
                 |> Moves.reshape [| 19; 34 |]
                 |> Ops.pad [| 1; 2 |] [| 3; 0 |] [| 0; 1 |] 0.5)
 
@@ -350,4 +350,4 @@ let ``A transposed matrix costs no copy in front of a product`` () =
     Assert.Equal(1L, kernels (fun () -> Contractions.matmul (Moves.transpose (matrix [ 4; 5 ])) (Moves.transpose (matrix [ 3; 4 ]))))
     Assert.Equal(1L, kernels (fun () -> Contractions.matmul (Moves.transpose (matrix [ 2; 4; 5 ])) (matrix [ 2; 4; 3 ])))
     Assert.Equal(1L, kernels (fun () -> Contractions.matmul (matrix [ 5; 4 ]) (matrix [ 2; 4; 3 ])))
-    Assert.Equal(1L, kernels (fun () -> Contractions.matmul (Moves.slice [| 1; 3; 1; 2; 4; 1 |] (matrix [ 5; 7 ])) (matrix [ 4; 3 ])))
+    Assert.Equal(1L, kernels (fun () -> Contractions.matmul (Slices.slice [| 1; 3; 1; 2; 4; 1 |] (matrix [ 5; 7 ])) (matrix [ 4; 3 ])))

@@ -1,0 +1,435 @@
+namespace Hybrid.Core
+
+open System
+open System.Collections.Generic
+open System.Runtime.InteropServices
+open Hybrid.Kernels
+
+/// Makes plans from graphs.
+module internal Planner =
+    /// What a plan is found by: everything that its making depends on, and nothing that changes from step to step.
+    let encode (order: Order) (outputs: int[]) (code: List<int>) : unit =
+        code.Clear()
+
+        let wide (v: int64) =
+            code.Add(int v)
+            code.Add(int (v >>> 32))
+
+        let dims (shape: Shape) =
+            code.Add shape.Rank
+
+            for d in shape.Dimensions do
+                code.Add d
+
+        for i in 0 .. order.Count - 1 do
+            let n = order.Nodes[i]
+            let isValue = not (isNull n.Value)
+            code.Add(if isValue then 0 else n.Primitive.Code)
+            code.Add(int (byte n.DType))
+
+            if
+                isValue
+                || n.Primitive.IsPlaceholder
+                || Object.ReferenceEquals(n.Primitive, Leaves.currentPrimitive)
+            then
+                dims n.Shape
+            elif n.Arity = 0 then
+                if Object.ReferenceEquals(n.Primitive, Leaves.constantPrimitive) then
+                    wide n.Attribute
+            else
+                wide n.Attribute
+
+                if not (isNull n.Attributes) then
+                    code.Add n.Attributes.Length
+                    code.AddRange n.Attributes
+
+                // Results of one formula stand one after another; its body is written down with the first of them.
+                match Formulas.of' n with
+                | null -> ()
+                | formula when i > 0 && Object.ReferenceEquals(Formulas.of' order.Nodes[i - 1], formula) -> code.Add 0
+                | formula ->
+                    code.Add formula.Key.Length
+                    code.AddRange formula.Key
+
+                code.Add n.Arity
+
+                for k in order.Starts[i] .. order.Starts[i + 1] - 1 do
+                    code.Add order.Operands[k]
+
+        code.Add -1
+        code.AddRange outputs
+
+    let hash (code: ReadOnlySpan<int>) =
+        let mutable h = HashCode()
+        h.AddBytes(MemoryMarshal.AsBytes code)
+        h.ToHashCode()
+
+    let private bytesOf (shape: Shape) (dtype: ElementType) = shape.Size * int64 (dtype.Size())
+
+    let private fits (access: Access) (layout: Layout) =
+        match access with
+        | Access.Strided -> true
+        | Access.Matrix -> (Lower.matrices layout).IsSome
+        | _ -> layout.IsContiguous
+
+    // Most groups that may wait for members at the same time.
+    let private mostOpen = 8
+
+    /// A plan in the making: nodes become steps one by one, in an order in which operands come first.
+    [<Sealed>]
+    type private Draft(order: Order, work: Order, origin: Dictionary<Node, int>, roots: int[], fuse: bool) =
+        let blocks = Array.zeroCreate<Block> work.Count
+        let layouts = Array.zeroCreate<Layout> work.Count
+        let places = List<Place>()
+        let temporaries = List<Block>()
+        let steps = List<struct (Step * Block[] * Block[])>()
+        let groups = List<FusedGroup>()
+        let uses = Array.zeroCreate<int> work.Count
+
+        do
+            for position in Seq.append work.Operands roots do
+                uses[position] <- uses[position] + 1
+
+        let operand i k = work.Operands[work.Starts[i] + k]
+
+        let fixedBlock place =
+            let block = Block(0L, Slot = places.Count)
+            places.Add place
+            block
+
+        let temporary (shape: Shape) dtype =
+            let block = Block(bytesOf shape dtype)
+            temporaries.Add block
+            block
+
+        let originOf (n: Node) =
+            match origin.TryGetValue n with
+            | true, i -> i
+            | _ -> order.Count - 1
+
+        let add name operations kernel (outputs: Block[]) (inputs: Block[]) (offsets: nativeint[]) bytes (program: FusedProgram) (n: Node) =
+            for b in Seq.append inputs outputs do
+                b.Use steps.Count
+
+            let step =
+                {
+                    Name = name
+                    Kernel = kernel
+                    Outputs = [||]
+                    Inputs = [||]
+                    Offsets = offsets
+                    Shape = n.Shape
+                    DType = n.DType
+                    Bytes = bytes
+                    MultiplyAdds = Cost.multiplyAdds n + kernel.MultiplyAdds
+                    Origin = originOf n
+                    Operations = operations
+                    Program = program
+                    MayFail =
+                        n.Primitive.Family = Family.Selection
+                        || n.Primitive.Family = Family.Normalisation
+                }
+
+            steps.Add(struct (step, outputs, inputs))
+
+        let offset (layout: Layout) (dtype: ElementType) =
+            nativeint (layout.Offset * int64 (dtype.Size()))
+
+        // Bytes of the elements that a layout shows, a repeated one counted once.
+        let touched (layout: Layout) (dtype: ElementType) =
+            let mutable bytes = int64 (dtype.Size())
+
+            for axis in 0 .. layout.Shape.Rank - 1 do
+                if layout.Strides[axis] <> 0L || layout.Shape[axis] = 0 then
+                    bytes <- bytes * int64 layout.Shape[axis]
+
+            bytes
+
+        // Makes a group a step: from now on its results can be used.
+        let close (group: FusedGroup) =
+            groups.Remove group |> ignore
+            let positions = Array.ofSeq group.Positions
+            let wanted = positions |> Array.filter (fun p -> group.UsesOf p < uses[p])
+
+            for p in positions do
+                blocks[p].Writer <- null
+
+            let program, names = group.Program(fun p -> Array.contains p wanted)
+            let inputs = group.Inputs.ToArray()
+
+            let offsets =
+                inputs |> Array.map (fun (struct (_, layout, dtype)) -> offset layout dtype)
+
+            let sources, results = inputs.Length, wanted.Length
+
+            let read =
+                inputs |> Array.sumBy (fun (struct (_, layout, dtype)) -> touched layout dtype)
+
+            let kernel =
+                Kernel(fun o -> program.Run(ReadOnlySpan(o.Inputs, 0, sources), ReadOnlySpan(o.Outputs, 0, results), o.Pool))
+
+            add
+                (String.Join("+", names))
+                positions.Length
+                kernel
+                (wanted |> Array.map (fun p -> blocks[p]))
+                (inputs |> Array.map (fun (struct (block, _, _)) -> block))
+                offsets
+                (read + (wanted |> Array.sumBy (fun p -> blocks[p].Size)))
+                program
+                work.Nodes[positions[positions.Length - 1]]
+
+        // What reads a block needs its writer to be a step.
+        let settle (block: Block) =
+            match block.Writer with
+            | :? FusedGroup as group -> close group
+            | _ -> ()
+
+        // A copy of a node's elements, row-major, in a block of its own.
+        let copyTo (target: Block) (n: Node) (block: Block) (layout: Layout) =
+            settle block
+
+            let space =
+                IterationSpace.Create(layout.Shape.Dimensions, ReadOnlySpan<int64[]> [| Shapes.strides layout.Shape; layout.Strides |])
+
+            let dtype = n.DType
+
+            add
+                "copy"
+                1
+                (Kernel(fun ops -> Hybrid.Kernels.Elementwise.Copy(dtype, space, ops.Output, ops.Inputs[0], ops.Pool)))
+                [| target |]
+                [| block |]
+                [| offset layout dtype |]
+                (touched layout dtype + bytesOf n.Shape dtype)
+                null
+                n
+
+        let leaf (n: Node) =
+            if Object.ReferenceEquals(n.Primitive, Leaves.constantPrimitive) then
+                let storage = Storage(bytesOf n.Shape n.DType)
+                Hybrid.Kernels.Elementwise.Fill(n.DType, storage.Pointer, 1L, Leaves.number n, WorkerPool.Serial)
+                fixedBlock (Constant storage)
+            else
+                let position = int n.Attribute
+                let source = order.Nodes[position]
+
+                if
+                    isNull source.Value
+                    && Object.ReferenceEquals(source.Primitive, Leaves.scalarPrimitive)
+                then
+                    fixedBlock (Scalar position)
+                else
+                    fixedBlock (Leaf position)
+
+        let join i (n: Node) =
+            let operands = Array.init n.Arity (operand i)
+
+            // An operand of another group, or one of this group that is looked at differently, must be there first.
+            for p in operands do
+                match blocks[p].Writer with
+                | :? FusedGroup as group when not (Shapes.same group.Shape n.Shape && group.Contains p) -> close group
+                | _ -> ()
+
+            let group =
+                match groups.Find(fun g -> Shapes.same g.Shape n.Shape) with
+                | null -> FusedGroup n.Shape
+                | g when g.HasRoom -> g
+                | full ->
+                    close full
+                    FusedGroup n.Shape
+
+            group.Add(i, n, operands, (fun p -> blocks[p]), (fun p -> layouts[p]))
+            groups.Remove group |> ignore
+            groups.Add group
+            layouts[i] <- Layout.Contiguous n.Shape
+            blocks[i] <- temporary n.Shape n.DType
+            blocks[i].Writer <- group
+
+            if groups.Count > mostOpen then
+                close groups[0]
+
+        // A primitive whose kernel stands alone, its inputs copied where it cannot take them as they lie.
+        let lower i (n: Node) =
+            let inputs =
+                Array.init n.Arity (fun k ->
+                    let block, layout, source = blocks[operand i k], layouts[operand i k], n.Input k
+
+                    if fits n.Primitive.Access layout then
+                        settle block
+                        struct (block, layout)
+                    else
+                        let copied = temporary source.Shape source.DType
+                        copyTo copied source block layout
+                        struct (copied, Layout.Contiguous source.Shape))
+
+            let inputBlocks = inputs |> Array.map (fun (struct (block, _)) -> block)
+            let inputLayouts = inputs |> Array.map (fun (struct (_, layout)) -> layout)
+
+            if isNull n.Primitive.View then
+                layouts[i] <- Layout.Contiguous n.Shape
+                blocks[i] <- temporary n.Shape n.DType
+
+                let kernel =
+                    if isNull n.Primitive.Element then
+                        n.Primitive.Lower.Invoke(n, inputLayouts)
+                    else
+                        Lower.element n inputLayouts
+
+                let offsets =
+                    inputLayouts |> Array.mapi (fun k layout -> offset layout (n.Input k).DType)
+
+                let bytes =
+                    inputLayouts
+                    |> Array.mapi (fun k layout -> touched layout (n.Input k).DType)
+                    |> Array.sum
+
+                add n.Primitive.Name 1 kernel [| blocks[i] |] inputBlocks offsets (bytes + blocks[i].Size) null n
+            else
+                // The view could not look at the memory as it was; the copy above made it contiguous.
+                layouts[i] <- n.Primitive.View.Invoke(n, inputLayouts[0])
+                blocks[i] <- inputBlocks[0]
+
+        // See Plan.Overwrites. A leaf that a step also reads with other strides is no candidate: it would be read where it was written.
+        let overwrites () =
+            let lastFailing = steps.FindLastIndex(fun (struct (step, _, _)) -> step.MayFail)
+
+            let once (block: Block) (inputs: Block[]) =
+                (inputs |> Array.filter (fun b -> Object.ReferenceEquals(b, block))).Length = 1
+
+            [|
+                for number in lastFailing + 1 .. steps.Count - 1 do
+                    let struct (step, outputs, inputs) = steps[number]
+
+                    for k in 0 .. outputs.Length - 1 do
+                        for j in 0 .. inputs.Length - 1 do
+                            if
+                                not (isNull step.Program)
+                                && step.Offsets[j] = 0n
+                                && inputs[j].Last = number
+                                && once inputs[j] inputs
+                            then
+                                match places[outputs[k].Slot], places[inputs[j].Slot] with
+                                | Result result, Leaf leaf when step.Program.MayOverwrite(k, j) -> struct (result, leaf)
+                                | _ -> ()
+            |]
+
+        /// Makes a step of the node at a position, or a place, or a way to look at another's memory.
+        member _.Visit i =
+            let n = work.Nodes[i]
+
+            if n.Arity = 0 then
+                layouts[i] <- Layout.Contiguous n.Shape
+                blocks[i] <- leaf n
+            else
+                let viewed =
+                    if isNull n.Primitive.View then
+                        null
+                    else
+                        n.Primitive.View.Invoke(n, layouts[operand i 0])
+
+                if not (isNull viewed) then
+                    layouts[i] <- viewed
+                    blocks[i] <- blocks[operand i 0]
+                elif fuse && not (isNull n.Primitive.Element) then
+                    join i n
+                else
+                    lower i n
+
+        /// The steps with every block in its place: a block computed whole for one output becomes that output, other outputs are
+        /// copied, the rest share the arena.
+        member _.Finish(distinct: int[]) =
+            let claimed = HashSet<Block>(HashIdentity.Reference)
+
+            while groups.Count > 0 do
+                close groups[0]
+
+            distinct
+            |> Array.iteri (fun number position ->
+                let block, layout, n = blocks[position], layouts[position], work.Nodes[position]
+
+                if
+                    block.Slot < 0
+                    && layout.IsContiguous
+                    && layout.Offset = 0L
+                    && bytesOf n.Shape n.DType = block.Size
+                    && claimed.Add block
+                then
+                    block.Slot <- places.Count
+                    places.Add(Result number)
+                else
+                    copyTo (fixedBlock (Result number)) n block layout)
+
+            let struct (placed, bytes) =
+                temporaries
+                |> Seq.filter (fun b -> b.Slot < 0 && b.Last >= 0)
+                |> List.ofSeq
+                |> Arena.assign
+
+            for struct (block, start) in placed do
+                block.Slot <- places.Count
+                places.Add(Arena start)
+
+            let overwrites = overwrites ()
+            let slots (blocks: Block[]) = blocks |> Array.map (fun b -> b.Slot)
+
+            let finished =
+                steps
+                |> Seq.map (fun (struct (step, outputs, inputs)) ->
+                    { step with
+                        Outputs = slots outputs
+                        Inputs = slots inputs
+                    })
+                |> Array.ofSeq
+
+            struct (finished, places.ToArray(), bytes, overwrites)
+
+    /// How a plan is made.
+    [<Struct>]
+    type Making =
+        {
+            /// Whether rules simplify, and equal work is shared.
+            Rewrite: bool
+            /// Whether rules that may change bits are among them.
+            Inexact: bool
+            /// Whether functions of elements run together.
+            Fuse: bool
+        }
+
+    /// A plan for nodes whose placeholders are numbered by their positions in an order; `origin` names the position that a node stands for.
+    let lay (order: Order) (origin: Dictionary<Node, int>) (roots: Node[]) (fuse: bool) (key: int[]) : Plan =
+        let work = Walk.order Walk.everything roots
+        let positions = roots |> Array.map (fun r -> r.Position)
+        let distinct = Array.distinct positions
+        let draft = Draft(order, work, origin, positions, fuse)
+
+        for i in 0 .. work.Count - 1 do
+            draft.Visit i
+
+        let struct (steps, places, arena, overwrites) = draft.Finish distinct
+
+        let shapes =
+            distinct
+            |> Array.map (fun p -> struct (work.Nodes[p].Shape, work.Nodes[p].DType))
+
+        let results = positions |> Array.map (fun p -> Array.IndexOf(distinct, p))
+        Plan(key, hash (ReadOnlySpan<int> key), steps, places, results, shapes, arena, overwrites)
+
+    /// A plan for the roots of an order. `outputs` are positions whose values are wanted; `layout` may choose another form for parts of the graph, and
+    /// is given what lays plans for these.
+    let make
+        (order: Order)
+        (outputs: int[])
+        (making: Making)
+        (layout: (Order -> Node[] -> Plan) -> Dictionary<Node, int> -> Node[] -> Node[])
+        (key: int[])
+        : Plan =
+        let struct (rebuilt, origin) =
+            Rewrite.rebuild order outputs making.Rewrite making.Inexact
+
+        let roots = outputs |> Array.map (fun i -> rebuilt[i])
+
+        let inner (order: Order) (roots: Node[]) =
+            lay order (Dictionary HashIdentity.Reference) roots making.Fuse [||]
+
+        lay order origin (layout inner origin roots) making.Fuse key
