@@ -404,7 +404,8 @@ and [<ReferenceEquality>] Primitive =
             Lower: Lowering
             /// For primitives that need no kernel: the same memory looked at differently.
             View: ViewRule
-            mutable Samples: Sample list
+            /// Made when first asked for: most programs never do.
+            mutable Samples: Lazy<Sample list>
             IsPlaceholder: bool
         }
 
@@ -424,7 +425,7 @@ and [<ReferenceEquality>] Primitive =
     member this.Convention = this.Kink
 
     /// Applications to try it on.
-    member this.Trials = this.Samples
+    member this.Trials = this.Samples.Value
 
     /// In which inputs it is linear.
     member this.Linearity = this.Linear
@@ -434,6 +435,8 @@ and [<ReferenceEquality>] Primitive =
 
 module internal Primitive =
     let mutable private codes = 0
+
+    let private none: Lazy<Sample list> = lazy []
 
     let private unset name : Lowering =
         Lowering(fun _ _ -> invalidOp $"{name} has no kernel")
@@ -460,7 +463,7 @@ module internal Primitive =
             Element = null
             Lower = unset name
             View = null
-            Samples = []
+            Samples = none
             IsPlaceholder = false
         }
 
@@ -468,7 +471,7 @@ module internal Primitive =
     let output = 1 <<< 30
 
     /// Completes a record with what refers back to it: the derivative and the samples.
-    let tie (p: Primitive) (vjp: Node -> int -> Node -> Node) (samples: Sample list) =
+    let tie (p: Primitive) (vjp: Node -> int -> Node -> Node) (samples: Lazy<Sample list>) =
         p.Vjp <- Vjp(fun n i g -> vjp n i g)
         p.Samples <- samples
 

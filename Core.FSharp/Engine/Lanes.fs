@@ -323,9 +323,16 @@ let private wants (work: Order) (seats: Seat[]) =
 /// new nodes stand for.
 let apply (lay: Order -> Node[] -> Plan) (origin: Dictionary<Node, int>) (roots: Node[]) : Node[] =
     let work = Walk.order Walk.everything roots
-    let seats = Array.zeroCreate<Seat> work.Count
+    // Not even the table of rules is made for graphs that have no use for it.
+    let seats =
+        Array.zeroCreate<Seat>(
+            if work.Nodes |> Array.exists Windows.isConvolution then
+                work.Count
+            else
+                0
+        )
 
-    for i in 0 .. work.Count - 1 do
+    for i in 0 .. seats.Length - 1 do
         seats[i] <- seatOf work seats i
 
     if seats |> Array.forall (fun s -> s.Lanes = 0) then

@@ -126,7 +126,7 @@ let private negatePrimitive =
 /// -x.
 let neg x = unary negatePrimitive x
 
-tie negatePrimitive (fun _ _ g -> neg g) (onOne "neg" Domain.Any neg)
+tie negatePrimitive (fun _ _ g -> neg g) (lazy (onOne "neg" Domain.Any neg))
 
 let private addPrimitive =
     binaryRecord "add" BinaryOp.Add "({0} + {1})" "({0} + {1})" 0 Linearity.Jointly
@@ -134,7 +134,7 @@ let private addPrimitive =
 /// a + b.
 let add a b = broadcasting addPrimitive a b
 
-tie addPrimitive (fun _ _ g -> g) (onTwo "add" Domain.Any Domain.Any add)
+tie addPrimitive (fun _ _ g -> g) (lazy (onTwo "add" Domain.Any Domain.Any add))
 
 let private subtractPrimitive =
     binaryRecord "sub" BinaryOp.Subtract "({0} - {1})" "({0} - {1})" 0 Linearity.Jointly
@@ -142,7 +142,7 @@ let private subtractPrimitive =
 /// a - b.
 let sub a b = broadcasting subtractPrimitive a b
 
-tie subtractPrimitive (fun _ i g -> if i = 0 then g else neg g) (onTwo "sub" Domain.Any Domain.Any sub)
+tie subtractPrimitive (fun _ i g -> if i = 0 then g else neg g) (lazy (onTwo "sub" Domain.Any Domain.Any sub))
 
 let private multiplyPrimitive =
     binaryRecord "mul" BinaryOp.Multiply "({0} * {1})" @"{0} \cdot {1}" both Linearity.Separately
@@ -150,7 +150,7 @@ let private multiplyPrimitive =
 /// a * b.
 let mul a b = broadcasting multiplyPrimitive a b
 
-tie multiplyPrimitive (fun n i g -> mul g (if i = 0 then n.B else n.A)) (onTwo "mul" Domain.Any Domain.Any mul)
+tie multiplyPrimitive (fun n i g -> mul g (if i = 0 then n.B else n.A)) (lazy (onTwo "mul" Domain.Any Domain.Any mul))
 
 let private dividePrimitive =
     { binaryRecord "div" BinaryOp.Divide "({0} / {1})" @"\frac{{0}}{{1}}" (second ||| output) Linearity.First with
@@ -160,7 +160,7 @@ let private dividePrimitive =
 /// a / b.
 let div a b = broadcasting dividePrimitive a b
 
-tie dividePrimitive (fun n i g -> if i = 0 then div g n.B else neg (mul (div g n.B) n)) (onTwo "div" Domain.Any Domain.NonZero div)
+tie dividePrimitive (fun n i g -> if i = 0 then div g n.B else neg (mul (div g n.B) n)) (lazy (onTwo "div" Domain.Any Domain.NonZero div))
 
 /// A constant of the node's type times the node.
 let scale (factor: float) (x: Node) = mul (Leaves.constant x.DType factor) x
@@ -171,7 +171,7 @@ let private squarePrimitive =
 /// x * x.
 let square x = unary squarePrimitive x
 
-tie squarePrimitive (fun n _ g -> mul g (scale 2.0 n.A)) (onOne "square" Domain.Any square)
+tie squarePrimitive (fun n _ g -> mul g (scale 2.0 n.A)) (lazy (onOne "square" Domain.Any square))
 
 let private reciprocalPrimitive =
     unaryRecord "reciprocal" UnaryOp.Reciprocal "1 / {0}" @"\frac1{{0}}" output
@@ -179,7 +179,7 @@ let private reciprocalPrimitive =
 /// 1 / x.
 let reciprocal x = unary reciprocalPrimitive x
 
-tie reciprocalPrimitive (fun n _ g -> neg (mul g (square n))) (onOne "reciprocal" Domain.NonZero reciprocal)
+tie reciprocalPrimitive (fun n _ g -> neg (mul g (square n))) (lazy (onOne "reciprocal" Domain.NonZero reciprocal))
 
 let private sqrtPrimitive =
     unaryRecord "sqrt" UnaryOp.Sqrt "sqrt({0})" @"\sqrt{{0}}" output
@@ -187,7 +187,7 @@ let private sqrtPrimitive =
 /// The square root.
 let sqrt x = unary sqrtPrimitive x
 
-tie sqrtPrimitive (fun n _ g -> div g (scale 2.0 n)) (onOne "sqrt" Domain.Positive sqrt)
+tie sqrtPrimitive (fun n _ g -> div g (scale 2.0 n)) (lazy (onOne "sqrt" Domain.Positive sqrt))
 
 // ---- comparisons, masks and choices -----------------------------------------------------------------------------------
 
@@ -219,7 +219,7 @@ let less a b = broadcasting lessPrimitive a b
 let lessEqual a b = broadcasting lessEqualPrimitive a b
 
 for p, build in [ equalPrimitive, equal; lessPrimitive, less; lessEqualPrimitive, lessEqual ] do
-    p.Samples <- onTwo p.Name Domain.Any Domain.Any build
+    p.Samples <- lazy (onTwo p.Name Domain.Any Domain.Any build)
 
 let private notPrimitive =
     { unaryRecord "not" UnaryOp.Not "not {0}" @"\lnot {0}" 0 with
@@ -235,7 +235,7 @@ let private notPrimitive =
 /// Where a mask is false.
 let logicalNot x = unary notPrimitive x
 
-notPrimitive.Samples <- onOne "not" Domain.Mask logicalNot
+notPrimitive.Samples <- lazy (onOne "not" Domain.Mask logicalNot)
 
 let private wherePrimitive =
     { define "where" Family.Elementwise 3 with
@@ -284,18 +284,19 @@ tie
         | 0 -> null
         | 1 -> where n.A g zero
         | _ -> where n.A zero g)
-    [
-        {
-            Name = "equal shapes"
-            Inputs = [ [ 2; 3 ], Domain.Mask; [ 2; 3 ], Domain.Any; [ 2; 3 ], Domain.Any ]
-            Build = fun x -> where x[0] x[1] x[2]
-        }
-        {
-            Name = "broadcast"
-            Inputs = [ [ 2; 1 ], Domain.Mask; [ 3 ], Domain.Any; [], Domain.Any ]
-            Build = fun x -> where x[0] x[1] x[2]
-        }
-    ]
+    (lazy
+        [
+            {
+                Name = "equal shapes"
+                Inputs = [ [ 2; 3 ], Domain.Mask; [ 2; 3 ], Domain.Any; [ 2; 3 ], Domain.Any ]
+                Build = fun x -> where x[0] x[1] x[2]
+            }
+            {
+                Name = "broadcast"
+                Inputs = [ [ 2; 1 ], Domain.Mask; [ 3 ], Domain.Any; [], Domain.Any ]
+                Build = fun x -> where x[0] x[1] x[2]
+            }
+        ])
 
 /// x > 0.
 let positive (x: Node) = less (Leaves.constant x.DType 0.0) x
@@ -306,13 +307,12 @@ let private signPrimitive =
     { unaryRecord "sign" UnaryOp.Sign "sign({0})" @"\operatorname{sign}({0})" 0 with
         Kink = "derivative 0 everywhere, at the step too"
         Vjp = Vjp(fun _ _ _ -> null)
-        Samples = []
     }
 
 /// -1, 0 or 1.
 let sign x = unary signPrimitive x
 
-signPrimitive.Samples <- onOne "sign" Domain.NonZero sign
+signPrimitive.Samples <- lazy (onOne "sign" Domain.NonZero sign)
 
 let private floorPrimitive =
     { unaryRecord "floor" UnaryOp.Floor "floor({0})" @"\lfloor {0} \rfloor" 0 with
@@ -323,7 +323,7 @@ let private floorPrimitive =
 /// The largest integer that is not above x.
 let floor x = unary floorPrimitive x
 
-floorPrimitive.Samples <- onOne "floor" Domain.Unit floor
+floorPrimitive.Samples <- lazy (onOne "floor" Domain.Unit floor)
 
 let private flushPrimitive =
     unaryRecord "flush" UnaryOp.Flush "flush({0})" @"\operatorname{flush}({0})" 0
@@ -331,7 +331,7 @@ let private flushPrimitive =
 /// x, or 0 where it is subnormal: nearer to 0 than the smallest normal number. The derivative is 1 everywhere.
 let flush x = unary flushPrimitive x
 
-tie flushPrimitive (fun _ _ g -> g) (onOne "flush" Domain.Any flush)
+tie flushPrimitive (fun _ _ g -> g) (lazy (onOne "flush" Domain.Any flush))
 
 let private absPrimitive =
     { unaryRecord "abs" UnaryOp.Abs "|{0}|" "|{0}|" first with
@@ -341,7 +341,7 @@ let private absPrimitive =
 /// The absolute value.
 let abs x = unary absPrimitive x
 
-tie absPrimitive (fun n _ g -> mul g (sign n.A)) (onOne "abs" Domain.NonZero abs)
+tie absPrimitive (fun n _ g -> mul g (sign n.A)) (lazy (onOne "abs" Domain.NonZero abs))
 
 let private reluPrimitive =
     { unaryRecord "relu" UnaryOp.Relu "relu({0})" @"\operatorname{relu}({0})" output with
@@ -357,7 +357,7 @@ tie
     (fun n _ g ->
         let zero = constantLike g 0.0
         where (lessEqual n zero) zero g)
-    (onOne "relu" Domain.NonZero relu)
+    (lazy (onOne "relu" Domain.NonZero relu))
 
 // The loser gets nothing, and a tie is shared equally; where one is NaN nobody loses, as in PyTorch.
 let private extremum name op text latex (loses: Node -> Node -> Node) =
@@ -372,7 +372,7 @@ let private extremum name op text latex (loses: Node -> Node -> Node) =
         let zero = Leaves.constant g.DType 0.0
         where (equal own other) half (where (loses own other) zero g)
 
-    tie p vjp (onTwo name Domain.Any Domain.Any (broadcasting p))
+    tie p vjp (lazy (onTwo name Domain.Any Domain.Any (broadcasting p)))
     p
 
 let private maximumPrimitive =
@@ -395,7 +395,7 @@ let private expPrimitive =
 /// e to the x.
 let exp x = unary expPrimitive x
 
-tie expPrimitive (fun n _ g -> mul g n) (onOne "exp" Domain.Any exp)
+tie expPrimitive (fun n _ g -> mul g n) (lazy (onOne "exp" Domain.Any exp))
 
 let private expm1Primitive =
     unaryRecord "expm1" UnaryOp.Expm1 "expm1({0})" @"e^{{0}} - 1" output
@@ -403,7 +403,7 @@ let private expm1Primitive =
 /// e to the x, less 1, accurate near 0.
 let expm1 x = unary expm1Primitive x
 
-tie expm1Primitive (fun n _ g -> mul g (add n (Leaves.constant n.DType 1.0))) (onOne "expm1" Domain.Any expm1)
+tie expm1Primitive (fun n _ g -> mul g (add n (Leaves.constant n.DType 1.0))) (lazy (onOne "expm1" Domain.Any expm1))
 
 let private logPrimitive =
     unaryRecord "log" UnaryOp.Log "log({0})" @"\log {0}" first
@@ -411,7 +411,7 @@ let private logPrimitive =
 /// The natural logarithm.
 let log x = unary logPrimitive x
 
-tie logPrimitive (fun n _ g -> div g n.A) (onOne "log" Domain.Positive log)
+tie logPrimitive (fun n _ g -> div g n.A) (lazy (onOne "log" Domain.Positive log))
 
 let private log1pPrimitive =
     unaryRecord "log1p" UnaryOp.Log1p "log1p({0})" @"\log(1 + {0})" first
@@ -419,7 +419,7 @@ let private log1pPrimitive =
 /// log(1 + x), accurate near 0.
 let log1p x = unary log1pPrimitive x
 
-tie log1pPrimitive (fun n _ g -> div g (add n.A (Leaves.constant n.DType 1.0))) (onOne "log1p" Domain.Positive log1p)
+tie log1pPrimitive (fun n _ g -> div g (add n.A (Leaves.constant n.DType 1.0))) (lazy (onOne "log1p" Domain.Positive log1p))
 
 let private tanhPrimitive =
     unaryRecord "tanh" UnaryOp.Tanh "tanh({0})" @"\tanh {0}" output
@@ -427,7 +427,7 @@ let private tanhPrimitive =
 /// The hyperbolic tangent.
 let tanh x = unary tanhPrimitive x
 
-tie tanhPrimitive (fun n _ g -> mul g (sub (Leaves.constant n.DType 1.0) (square n))) (onOne "tanh" Domain.Any tanh)
+tie tanhPrimitive (fun n _ g -> mul g (sub (Leaves.constant n.DType 1.0) (square n))) (lazy (onOne "tanh" Domain.Any tanh))
 
 let private sigmoidPrimitive =
     unaryRecord "sigmoid" UnaryOp.Sigmoid "sigmoid({0})" @"\sigma({0})" output
@@ -435,7 +435,7 @@ let private sigmoidPrimitive =
 /// 1 / (1 + exp(-x)).
 let sigmoid x = unary sigmoidPrimitive x
 
-tie sigmoidPrimitive (fun n _ g -> mul g (mul n (sub (Leaves.constant n.DType 1.0) n))) (onOne "sigmoid" Domain.Any sigmoid)
+tie sigmoidPrimitive (fun n _ g -> mul g (mul n (sub (Leaves.constant n.DType 1.0) n))) (lazy (onOne "sigmoid" Domain.Any sigmoid))
 
 let private sinPrimitive =
     unaryRecord "sin" UnaryOp.Sin "sin({0})" @"\sin {0}" first
@@ -449,8 +449,8 @@ let sin x = unary sinPrimitive x
 /// The cosine.
 let cos x = unary cosPrimitive x
 
-tie sinPrimitive (fun n _ g -> mul g (cos n.A)) (onOne "sin" Domain.Any sin)
-tie cosPrimitive (fun n _ g -> neg (mul g (sin n.A))) (onOne "cos" Domain.Any cos)
+tie sinPrimitive (fun n _ g -> mul g (cos n.A)) (lazy (onOne "sin" Domain.Any sin))
+tie cosPrimitive (fun n _ g -> neg (mul g (sin n.A))) (lazy (onOne "cos" Domain.Any cos))
 
 let private powerPrimitive =
     { binaryRecord "pow" BinaryOp.Power "({0} ^ {1})" "{0}^{{1}}" (both ||| output) Linearity.None with
@@ -474,7 +474,7 @@ tie
             // a^b log a; at a = 0 and b >= 0 the power is 0 (or 1 for b = 0) whatever the small change of b.
             let harmless = where (less n.B zero) n.A (Leaves.constant g.DType 1.0)
             mul g (mul n (log (where (equal n.A zero) harmless n.A))))
-    (onTwo "pow" Domain.Positive Domain.Any pow)
+    (lazy (onTwo "pow" Domain.Positive Domain.Any pow))
 
 // ---- conversion -------------------------------------------------------------------------------------------------------
 
@@ -501,21 +501,22 @@ tie
             cast n.A.DType g
         else
             null)
-    [
-        for name, shape, domain, target in
-            [
-                "mask to number", [ 2; 3 ], Domain.Mask, ElementType.Float64
-                "float64 to float32", [ 2; 3 ], Domain.Any, ElementType.Float32
-                "a scalar to float32", [], Domain.Any, ElementType.Float32
-                "number to integer", [ 4 ], Domain.Any, ElementType.Int32
-                "integer to number", [ 4 ], Domain.Index, ElementType.Float64
-            ] ->
-            {
-                Name = name
-                Inputs = [ shape, domain ]
-                Build = fun x -> cast target x[0]
-            }
-    ]
+    (lazy
+        [
+            for name, shape, domain, target in
+                [
+                    "mask to number", [ 2; 3 ], Domain.Mask, ElementType.Float64
+                    "float64 to float32", [ 2; 3 ], Domain.Any, ElementType.Float32
+                    "a scalar to float32", [], Domain.Any, ElementType.Float32
+                    "number to integer", [ 4 ], Domain.Any, ElementType.Int32
+                    "integer to number", [ 4 ], Domain.Index, ElementType.Float64
+                ] ->
+                {
+                    Name = name
+                    Inputs = [ shape, domain ]
+                    Build = fun x -> cast target x[0]
+                }
+        ])
 
 /// The primitives of this family.
 let all =

@@ -77,10 +77,10 @@ let private trials build =
     ]
 
 // y (g - sum(g y))
-tie softmaxPrimitive (fun n _ g -> mul n (sub g (sumLast (mul g n)))) (trials softmax)
+tie softmaxPrimitive (fun n _ g -> mul n (sub g (sumLast (mul g n)))) (lazy (trials softmax))
 
 // g - softmax sum(g)
-tie logSoftmaxPrimitive (fun n _ g -> sub g (mul (exp n) (sumLast g))) (trials logSoftmax)
+tie logSoftmaxPrimitive (fun n _ g -> sub g (mul (exp n) (sumLast g))) (lazy (trials logSoftmax))
 
 /// log sum exp over the given axes (indices), which leave the shape; stable for x of any size, -inf where all of x is, with
 /// derivative 0 there.
@@ -192,20 +192,21 @@ let crossEntropyGradient (gradient: Node) (logits: Node) (labels: Node) =
 tie
     crossEntropyPrimitive
     (fun n i g -> if i = 0 then crossEntropyGradient g n.A n.B else null)
-    [
-        for name, shape in
-            [
-                "rows", [ 3; 4 ]
-                "one row", [ 3 ]
-                "a batch of rows", [ 2; 2; 3 ]
-                "no rows", [ 0; 3 ]
-            ] ->
-            {
-                Name = name
-                Inputs = [ shape, Domain.Any; List.take (shape.Length - 1) shape, Domain.Index ]
-                Build = fun x -> crossEntropy x[0] x[1]
-            }
-    ]
+    (lazy
+        [
+            for name, shape in
+                [
+                    "rows", [ 3; 4 ]
+                    "one row", [ 3 ]
+                    "a batch of rows", [ 2; 2; 3 ]
+                    "no rows", [ 0; 3 ]
+                ] ->
+                {
+                    Name = name
+                    Inputs = [ shape, Domain.Any; List.take (shape.Length - 1) shape, Domain.Index ]
+                    Build = fun x -> crossEntropy x[0] x[1]
+                }
+        ])
 
 tie
     crossEntropyGradientPrimitive
@@ -218,22 +219,23 @@ tie
             let s = softmax -1 n.B
             mul (column n.A) (mul s (sub g (sumLast (mul g s))))
         | _ -> null)
-    [
-        for name, shape in
-            [
-                "rows", [ 3; 4 ]
-                "one row", [ 3 ]
-                "a batch of rows", [ 2; 2; 3 ]
-                "no rows", [ 0; 3 ]
-            ] ->
-            let perRow = List.take (shape.Length - 1) shape
+    (lazy
+        [
+            for name, shape in
+                [
+                    "rows", [ 3; 4 ]
+                    "one row", [ 3 ]
+                    "a batch of rows", [ 2; 2; 3 ]
+                    "no rows", [ 0; 3 ]
+                ] ->
+                let perRow = List.take (shape.Length - 1) shape
 
-            {
-                Name = name
-                Inputs = [ perRow, Domain.Any; shape, Domain.Any; perRow, Domain.Index ]
-                Build = fun x -> crossEntropyGradient x[0] x[1] x[2]
-            }
-    ]
+                {
+                    Name = name
+                    Inputs = [ perRow, Domain.Any; shape, Domain.Any; perRow, Domain.Index ]
+                    Build = fun x -> crossEntropyGradient x[0] x[1] x[2]
+                }
+        ])
 
 // ---- binary cross-entropy ---------------------------------------------------------------------------------------------
 
@@ -295,20 +297,21 @@ tie
             mul g (div (sub p t) (maximum spread (Leaves.constant n.DType smallest)))
         else
             mul g (sub (clipped (log1p (neg p))) (clipped (log p))))
-    [
-        for name, p, t in
-            [
-                "equal shapes", [ 2; 3 ], [ 2; 3 ]
-                "broadcast", [ 2; 3 ], [ 3 ]
-                "scalars", [], []
-                "empty", [ 0; 3 ], [ 3 ]
-            ] ->
-            {
-                Name = name
-                Inputs = [ p, Domain.Unit; t, Domain.Unit ]
-                Build = fun x -> bce x[0] x[1]
-            }
-    ]
+    (lazy
+        [
+            for name, p, t in
+                [
+                    "equal shapes", [ 2; 3 ], [ 2; 3 ]
+                    "broadcast", [ 2; 3 ], [ 3 ]
+                    "scalars", [], []
+                    "empty", [ 0; 3 ], [ 3 ]
+                ] ->
+                {
+                    Name = name
+                    Inputs = [ p, Domain.Unit; t, Domain.Unit ]
+                    Build = fun x -> bce x[0] x[1]
+                }
+        ])
 
 // ---- the compositions that the primitives stand for -------------------------------------------------------------------
 

@@ -83,14 +83,15 @@ let normal stream dtype shape key =
 
 for p, build in [ uniformPrimitive, uniform; normalPrimitive, normal ] do
     p.Samples <-
-        [
-            for name, shape in [ "matrix", [| 2; 3 |]; "scalar", [||]; "empty", [| 0 |] ] ->
-                {
-                    Name = name
-                    Inputs = [ [ 2 ], Domain.Index ]
-                    Build = fun x -> build 1 ElementType.Float64 (Shape shape) x[0]
-                }
-        ]
+        lazy
+            [
+                for name, shape in [ "matrix", [| 2; 3 |]; "scalar", [||]; "empty", [| 0 |] ] ->
+                    {
+                        Name = name
+                        Inputs = [ [ 2 ], Domain.Index ]
+                        Build = fun x -> build 1 ElementType.Float64 (Shape shape) x[0]
+                    }
+            ]
 
 /// The primitives of this family.
 let all = [ uniformPrimitive; normalPrimitive ]

@@ -81,8 +81,8 @@ let private trials build =
         sample "no rows" [ [ 0; 3 ] ] (fun x -> build [| 1 |] x[0])
     ]
 
-tie amaxPrimitive shared (trials amax)
-tie aminPrimitive shared (trials amin)
+tie amaxPrimitive shared (lazy (trials amax))
+tie aminPrimitive shared (lazy (trials amin))
 
 // ---- where they stand -------------------------------------------------------------------------------------------------
 
@@ -117,12 +117,13 @@ let argmin (axis: int) (x: Node) =
 
 for p, build in [ argmaxPrimitive, argmax; argminPrimitive, argmin ] do
     p.Samples <-
-        [
-            sample "rows" [ [ 3; 4 ] ] (fun x -> build 1 x[0])
-            sample "columns" [ [ 3; 4 ] ] (fun x -> build 0 x[0])
-            sample "inner axis" [ [ 2; 3; 2 ] ] (fun x -> build 1 x[0])
-            sample "no rows" [ [ 0; 3 ] ] (fun x -> build 1 x[0])
-        ]
+        lazy
+            [
+                sample "rows" [ [ 3; 4 ] ] (fun x -> build 1 x[0])
+                sample "columns" [ [ 3; 4 ] ] (fun x -> build 0 x[0])
+                sample "inner axis" [ [ 2; 3; 2 ] ] (fun x -> build 1 x[0])
+                sample "no rows" [ [ 0; 3 ] ] (fun x -> build 1 x[0])
+            ]
 
 // ---- the product ------------------------------------------------------------------------------------------------------
 

@@ -124,54 +124,56 @@ let scatterAdd (rows: int) (updates: Node) (index: Node) =
 tie
     gatherPrimitive
     (fun n i g -> if i = 0 then scatterAdd n.A.Shape[0] g n.B else null)
-    [
-        {
-            Name = "rows"
-            Inputs = [ [ 3; 2 ], Domain.Any; [ 4 ], Domain.Index ]
-            Build = fun x -> gather x[0] x[1]
-        }
-        {
-            Name = "a matrix of positions"
-            Inputs = [ [ 4; 2 ], Domain.Any; [ 2; 3 ], Domain.Index ]
-            Build = fun x -> gather x[0] x[1]
-        }
-        {
-            Name = "an element"
-            Inputs = [ [ 3 ], Domain.Any; [], Domain.Index ]
-            Build = fun x -> gather x[0] x[1]
-        }
-        {
-            Name = "no positions"
-            Inputs = [ [ 3; 2 ], Domain.Any; [ 0 ], Domain.Index ]
-            Build = fun x -> gather x[0] x[1]
-        }
-    ]
+    (lazy
+        [
+            {
+                Name = "rows"
+                Inputs = [ [ 3; 2 ], Domain.Any; [ 4 ], Domain.Index ]
+                Build = fun x -> gather x[0] x[1]
+            }
+            {
+                Name = "a matrix of positions"
+                Inputs = [ [ 4; 2 ], Domain.Any; [ 2; 3 ], Domain.Index ]
+                Build = fun x -> gather x[0] x[1]
+            }
+            {
+                Name = "an element"
+                Inputs = [ [ 3 ], Domain.Any; [], Domain.Index ]
+                Build = fun x -> gather x[0] x[1]
+            }
+            {
+                Name = "no positions"
+                Inputs = [ [ 3; 2 ], Domain.Any; [ 0 ], Domain.Index ]
+                Build = fun x -> gather x[0] x[1]
+            }
+        ])
 
 tie
     scatterAddPrimitive
     (fun n i g -> if i = 0 then gather g n.B else null)
-    [
-        {
-            Name = "rows"
-            Inputs = [ [ 4; 2 ], Domain.Any; [ 4 ], Domain.Index ]
-            Build = fun x -> scatterAdd 3 x[0] x[1]
-        }
-        {
-            Name = "a matrix of positions"
-            Inputs = [ [ 2; 3; 2 ], Domain.Any; [ 2; 3 ], Domain.Index ]
-            Build = fun x -> scatterAdd 4 x[0] x[1]
-        }
-        {
-            Name = "an element"
-            Inputs = [ [], Domain.Any; [], Domain.Index ]
-            Build = fun x -> scatterAdd 3 x[0] x[1]
-        }
-        {
-            Name = "no updates"
-            Inputs = [ [ 0; 2 ], Domain.Any; [ 0 ], Domain.Index ]
-            Build = fun x -> scatterAdd 3 x[0] x[1]
-        }
-    ]
+    (lazy
+        [
+            {
+                Name = "rows"
+                Inputs = [ [ 4; 2 ], Domain.Any; [ 4 ], Domain.Index ]
+                Build = fun x -> scatterAdd 3 x[0] x[1]
+            }
+            {
+                Name = "a matrix of positions"
+                Inputs = [ [ 2; 3; 2 ], Domain.Any; [ 2; 3 ], Domain.Index ]
+                Build = fun x -> scatterAdd 4 x[0] x[1]
+            }
+            {
+                Name = "an element"
+                Inputs = [ [], Domain.Any; [], Domain.Index ]
+                Build = fun x -> scatterAdd 3 x[0] x[1]
+            }
+            {
+                Name = "no updates"
+                Inputs = [ [ 0; 2 ], Domain.Any; [ 0 ], Domain.Index ]
+                Build = fun x -> scatterAdd 3 x[0] x[1]
+            }
+        ])
 
 // ---- one element of each line along an axis ---------------------------------------------------------------------------
 
@@ -285,28 +287,30 @@ tie
             putAlong axis n.A.Shape[axis] g n.B
         else
             null)
-    (along
-        [
-            "last axis", [ 2; 3 ], 1, [ 2 ]
-            "first axis", [ 3; 2 ], 0, [ 2 ]
-            "inner axis", [ 2; 4; 2 ], 1, [ 2; 2 ]
-            "a vector", [ 3 ], 0, []
-            "no lines", [ 0; 3 ], 1, [ 0 ]
-        ]
-        takeAlong)
+    (lazy
+        (along
+            [
+                "last axis", [ 2; 3 ], 1, [ 2 ]
+                "first axis", [ 3; 2 ], 0, [ 2 ]
+                "inner axis", [ 2; 4; 2 ], 1, [ 2; 2 ]
+                "a vector", [ 3 ], 0, []
+                "no lines", [ 0; 3 ], 1, [ 0 ]
+            ]
+            takeAlong))
 
 tie
     putAlongPrimitive
     (fun n i g -> if i = 0 then takeAlong (int n.Attribute) g n.B else null)
-    (along
-        [
-            "last axis", [ 2 ], 1, [ 2 ]
-            "first axis", [ 2 ], 0, [ 2 ]
-            "inner axis", [ 2; 2 ], 1, [ 2; 2 ]
-            "a number", [], 0, []
-            "no lines", [ 0 ], 1, [ 0 ]
-        ]
-        (fun axis updates index -> putAlong axis 3 updates index))
+    (lazy
+        (along
+            [
+                "last axis", [ 2 ], 1, [ 2 ]
+                "first axis", [ 2 ], 0, [ 2 ]
+                "inner axis", [ 2; 2 ], 1, [ 2; 2 ]
+                "a number", [], 0, []
+                "no lines", [ 0 ], 1, [ 0 ]
+            ]
+            (fun axis updates index -> putAlong axis 3 updates index)))
 
 /// The largest element along an axis (an index), which leaves the shape. The first of several takes all of the gradient.
 let maxAlong (axis: int) (x: Node) =
@@ -343,14 +347,15 @@ let oneHot (classes: int) (dtype: ElementType) (labels: Node) =
     Node.Make(oneHotPrimitive, int64 (uint32 classes) ||| (int64 (byte dtype) <<< 32), null, positions "oneHot" "labels" labels, null, null)
 
 oneHotPrimitive.Samples <-
-    [
-        for name, shape in [ "vector", [ 4 ]; "matrix", [ 2; 2 ]; "scalar", []; "no labels", [ 0 ] ] ->
-            {
-                Name = name
-                Inputs = [ shape, Domain.Index ]
-                Build = fun x -> oneHot 3 ElementType.Float64 x[0]
-            }
-    ]
+    lazy
+        [
+            for name, shape in [ "vector", [ 4 ]; "matrix", [ 2; 2 ]; "scalar", []; "no labels", [ 0 ] ] ->
+                {
+                    Name = name
+                    Inputs = [ shape, Domain.Index ]
+                    Build = fun x -> oneHot 3 ElementType.Float64 x[0]
+                }
+        ]
 
 /// The primitives of this family.
 let all =

@@ -3,6 +3,7 @@
 /// windows are two-dimensional ones of height 1.
 module internal Hybrid.Core.Windows
 
+open System
 open Hybrid.Kernels
 open Hybrid.Core.Primitive
 
@@ -218,6 +219,12 @@ let conv2d (win: Window) (x: Node) (w: Node) = convolve "conv2d" win x w
 /// The same along one axis: `[batch, channels, length]` with `[filters, channels, kernel]`; the window's first numbers are not used.
 let conv1d (win: Window) (x: Node) (w: Node) = convolve "conv1d" win x w
 
+/// Whether a node is a convolution or one of its transposes.
+let isConvolution (n: Node) =
+    Object.ReferenceEquals(n.Primitive, convPrimitive)
+    || Object.ReferenceEquals(n.Primitive, convInputPrimitive)
+    || Object.ReferenceEquals(n.Primitive, convWeightPrimitive)
+
 /// The transpose of conv2d by its images: from gradients `[batch, filters, ..]` to images of a height and width.
 let conv2dInput (win: Window) (height: int) (width: int) (g: Node) (w: Node) =
     Node.Make(convInputPrimitive, 0L, pack win [ height; width ], g, w, null)
@@ -248,11 +255,12 @@ tie
             conv2dInput (window n) n.A.Shape[2] n.A.Shape[3] g n.B
         else
             conv2dWeight (window n) n.A g)
-    [
-        sample "plain" [ [ 2; 2; 4; 5 ]; [ 3; 2; 2; 3 ] ] (fun x -> conv2d plain x[0] x[1])
-        sample "strided, padded and dilated" [ [ 2; 2; 5; 6 ]; [ 3; 2; 2; 3 ] ] (fun x -> conv2d strided x[0] x[1])
-        sample "no images" [ [ 0; 2; 4; 5 ]; [ 3; 2; 2; 3 ] ] (fun x -> conv2d plain x[0] x[1])
-    ]
+    (lazy
+        [
+            sample "plain" [ [ 2; 2; 4; 5 ]; [ 3; 2; 2; 3 ] ] (fun x -> conv2d plain x[0] x[1])
+            sample "strided, padded and dilated" [ [ 2; 2; 5; 6 ]; [ 3; 2; 2; 3 ] ] (fun x -> conv2d strided x[0] x[1])
+            sample "no images" [ [ 0; 2; 4; 5 ]; [ 3; 2; 2; 3 ] ] (fun x -> conv2d plain x[0] x[1])
+        ])
 
 tie
     convInputPrimitive
@@ -261,10 +269,11 @@ tie
             conv2d (window n) g n.B
         else
             conv2dWeight (window n) g n.A)
-    [
-        sample "plain" [ [ 2; 3; 3; 3 ]; [ 3; 2; 2; 3 ] ] (fun x -> conv2dInput plain 4 5 x[0] x[1])
-        sample "strided, padded and dilated" [ [ 2; 3; 3; 5 ]; [ 3; 2; 2; 3 ] ] (fun x -> conv2dInput strided 5 6 x[0] x[1])
-    ]
+    (lazy
+        [
+            sample "plain" [ [ 2; 3; 3; 3 ]; [ 3; 2; 2; 3 ] ] (fun x -> conv2dInput plain 4 5 x[0] x[1])
+            sample "strided, padded and dilated" [ [ 2; 3; 3; 5 ]; [ 3; 2; 2; 3 ] ] (fun x -> conv2dInput strided 5 6 x[0] x[1])
+        ])
 
 tie
     convWeightPrimitive
@@ -273,10 +282,11 @@ tie
             conv2dInput (window n) n.A.Shape[2] n.A.Shape[3] n.B g
         else
             conv2d (window n) n.A g)
-    [
-        sample "plain" [ [ 2; 2; 4; 5 ]; [ 2; 3; 3; 3 ] ] (fun x -> conv2dWeight plain x[0] x[1])
-        sample "strided, padded and dilated" [ [ 2; 2; 5; 6 ]; [ 2; 3; 3; 5 ] ] (fun x -> conv2dWeight strided x[0] x[1])
-    ]
+    (lazy
+        [
+            sample "plain" [ [ 2; 2; 4; 5 ]; [ 2; 3; 3; 3 ] ] (fun x -> conv2dWeight plain x[0] x[1])
+            sample "strided, padded and dilated" [ [ 2; 2; 5; 6 ]; [ 2; 3; 3; 5 ] ] (fun x -> conv2dWeight strided x[0] x[1])
+        ])
 
 // ---- choices by position, and maximum pooling -------------------------------------------------------------------------
 
@@ -387,12 +397,13 @@ let private overlapping = windowOf (3, 2) (1, 1) (1, 1, 0, 1) (1, 1)
 let private spread = windowOf (2, 2) (1, 2) (0, 0, 1, 1) (2, 2)
 
 positionsPrimitive.Samples <-
-    [
-        sample "halves" [ [ 2; 3; 4; 4 ] ] (fun x -> maxPositions halves x[0])
-        sample "overlapping and padded" [ [ 1; 2; 4; 5 ] ] (fun x -> maxPositions overlapping x[0])
-        sample "dilated" [ [ 2; 1; 5; 6 ] ] (fun x -> maxPositions spread x[0])
-        sample "no images" [ [ 0; 1; 4; 4 ] ] (fun x -> maxPositions halves x[0])
-    ]
+    lazy
+        [
+            sample "halves" [ [ 2; 3; 4; 4 ] ] (fun x -> maxPositions halves x[0])
+            sample "overlapping and padded" [ [ 1; 2; 4; 5 ] ] (fun x -> maxPositions overlapping x[0])
+            sample "dilated" [ [ 2; 1; 5; 6 ] ] (fun x -> maxPositions spread x[0])
+            sample "no images" [ [ 0; 1; 4; 4 ] ] (fun x -> maxPositions halves x[0])
+        ]
 
 tie
     takeAtPrimitive
@@ -401,19 +412,21 @@ tie
             putAt n.A.Shape[2] n.A.Shape[3] g n.B
         else
             null)
-    [
-        sample "halves" [ [ 2; 3; 4; 4 ] ] (fun x -> takeAt x[0] (maxPositions halves x[0]))
-        sample "overlapping and padded" [ [ 1; 2; 4; 5 ] ] (fun x -> takeAt x[0] (maxPositions overlapping x[0]))
-        sample "dilated" [ [ 2; 1; 5; 6 ] ] (fun x -> takeAt x[0] (maxPositions spread x[0]))
-    ]
+    (lazy
+        [
+            sample "halves" [ [ 2; 3; 4; 4 ] ] (fun x -> takeAt x[0] (maxPositions halves x[0]))
+            sample "overlapping and padded" [ [ 1; 2; 4; 5 ] ] (fun x -> takeAt x[0] (maxPositions overlapping x[0]))
+            sample "dilated" [ [ 2; 1; 5; 6 ] ] (fun x -> takeAt x[0] (maxPositions spread x[0]))
+        ])
 
 tie
     putAtPrimitive
     (fun n i g -> if i = 0 then takeAt g n.B else null)
-    [
-        sample "halves" [ [ 2; 3; 2; 2 ]; [ 2; 3; 4; 4 ] ] (fun x -> putAt 4 4 x[0] (maxPositions halves x[1]))
-        sample "overlapping and padded" [ [ 1; 2; 4; 5 ]; [ 1; 2; 4; 5 ] ] (fun x -> putAt 4 5 x[0] (maxPositions overlapping x[1]))
-    ]
+    (lazy
+        [
+            sample "halves" [ [ 2; 3; 2; 2 ]; [ 2; 3; 4; 4 ] ] (fun x -> putAt 4 4 x[0] (maxPositions halves x[1]))
+            sample "overlapping and padded" [ [ 1; 2; 4; 5 ]; [ 1; 2; 4; 5 ] ] (fun x -> putAt 4 5 x[0] (maxPositions overlapping x[1]))
+        ])
 
 let private largest operation (win: Window) (x: Node) =
     let x4 = images operation x
@@ -477,18 +490,20 @@ let avgPool2dInput (win: Window) (height: int) (width: int) (g: Node) =
 tie
     averagePrimitive
     (fun n _ g -> avgPool2dInput (window n) n.A.Shape[2] n.A.Shape[3] g)
-    [
-        sample "halves" [ [ 2; 3; 4; 4 ] ] (fun x -> avgPool2d halves x[0])
-        sample "overlapping and padded" [ [ 1; 2; 4; 5 ] ] (fun x -> avgPool2d overlapping x[0])
-    ]
+    (lazy
+        [
+            sample "halves" [ [ 2; 3; 4; 4 ] ] (fun x -> avgPool2d halves x[0])
+            sample "overlapping and padded" [ [ 1; 2; 4; 5 ] ] (fun x -> avgPool2d overlapping x[0])
+        ])
 
 tie
     averageInputPrimitive
     (fun n _ g -> avgPool2d (window n) g)
-    [
-        sample "halves" [ [ 2; 3; 2; 2 ] ] (fun x -> avgPool2dInput halves 4 4 x[0])
-        sample "overlapping and padded" [ [ 1; 2; 4; 5 ] ] (fun x -> avgPool2dInput overlapping 4 5 x[0])
-    ]
+    (lazy
+        [
+            sample "halves" [ [ 2; 3; 2; 2 ] ] (fun x -> avgPool2dInput halves 4 4 x[0])
+            sample "overlapping and padded" [ [ 1; 2; 4; 5 ] ] (fun x -> avgPool2dInput overlapping 4 5 x[0])
+        ])
 
 /// The primitives of this family.
 let all =

@@ -193,12 +193,11 @@ internal static unsafe class ProductLoop<S, V, T>
             int tiles = Parts(Rows, MaxRows);
             int strips = Strips;
             T* packedA = PackedA ? PackA(tiles) : null;
-            TileCall call = new()
-            {
-                K = Depth,
-                RowStepC = (nint)(Product.RowStepC * sizeof(T)),
-                Accumulate = FirstK > 0,
-            };
+            TileCall call = new() { K = Depth, RowStepC = (nint)(Product.RowStepC * sizeof(T)) };
+            int largest = MaxRows * MaxVectors * S.Count;
+            T* start = stackalloc T[largest];
+            new Span<T>(start, largest).Clear();
+            call.Start = (byte*)start;
             for (int strip = 0; strip < strips; strip++)
             {
                 (int column, int columns) = Part(Columns, strip, strips, S.Count);
@@ -230,7 +229,29 @@ internal static unsafe class ProductLoop<S, V, T>
                     }
 
                     call.C = (byte*)((T*)Product.C + ((FirstRow + row) * Product.RowStepC) + FirstColumn + column);
+                    if (FirstK > 0)
+                    {
+                        Continue(&call, start, height, columns, vectors);
+                    }
+
                     TileTable<S, V, T>.Get(height, vectors)(&call);
+                }
+            }
+        }
+
+        /// <summary>Starts a tile from the sums that C holds, copied where their rows are not whole vectors.</summary>
+        private static void Continue(TileCall* call, T* copy, int height, int columns, int vectors)
+        {
+            call->Start = call->C;
+            call->RowStepStart = call->RowStepC;
+            if (call->LastLanes < S.Count)
+            {
+                call->Start = (byte*)copy;
+                call->RowStepStart = vectors * S.Count * sizeof(T);
+                for (int row = 0; row < height; row++)
+                {
+                    int bytes = columns * sizeof(T);
+                    Buffer.MemoryCopy(call->C + (row * call->RowStepC), call->Start + (row * call->RowStepStart), bytes, bytes);
                 }
             }
         }

@@ -23,8 +23,11 @@ internal unsafe struct TileCall
     /// <summary>Columns of C in the last vector of a row; B can be read beyond them up to the whole vector.</summary>
     public int LastLanes;
 
-    /// <summary>Continue the sums that C holds; otherwise start at zero.</summary>
-    public bool Accumulate;
+    /// <summary>What the sums start from, in whole vectors: zeros, or what C holds.</summary>
+    public byte* Start;
+
+    /// <summary>From what a row starts from to the next.</summary>
+    public nint RowStepStart;
 }
 
 /// <summary>
@@ -46,84 +49,43 @@ internal static unsafe class Tile<S, V, T, R, N>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(TileCall* call)
     {
-        V c0a = S.Zero;
-        V c0b = S.Zero;
-        V c0c = S.Zero;
-        V c1a = S.Zero;
-        V c1b = S.Zero;
-        V c1c = S.Zero;
-        V c2a = S.Zero;
-        V c2b = S.Zero;
-        V c2c = S.Zero;
-        V c3a = S.Zero;
-        V c3b = S.Zero;
-        V c3c = S.Zero;
-        V c4a = S.Zero;
-        V c4b = S.Zero;
-        V c4c = S.Zero;
-        V c5a = S.Zero;
-        V c5b = S.Zero;
-        V c5c = S.Zero;
-        V c6a = S.Zero;
-        V c6b = S.Zero;
-        V c6c = S.Zero;
-        V c7a = S.Zero;
-        V c7b = S.Zero;
-        V c7c = S.Zero;
-        V c8a = S.Zero;
-        V c8b = S.Zero;
-        V c8c = S.Zero;
-        V c9a = S.Zero;
-        V c9b = S.Zero;
-        V c10a = S.Zero;
-        V c10b = S.Zero;
-        V c11a = S.Zero;
-        V c11b = S.Zero;
-        V c12a = S.Zero;
-        V c12b = S.Zero;
-        V c13a = S.Zero;
-        V c13b = S.Zero;
-        if (call->Accumulate)
-        {
-            c0a = First(call, 0, 0);
-            c0b = First(call, 0, 1);
-            c0c = First(call, 0, 2);
-            c1a = First(call, 1, 0);
-            c1b = First(call, 1, 1);
-            c1c = First(call, 1, 2);
-            c2a = First(call, 2, 0);
-            c2b = First(call, 2, 1);
-            c2c = First(call, 2, 2);
-            c3a = First(call, 3, 0);
-            c3b = First(call, 3, 1);
-            c3c = First(call, 3, 2);
-            c4a = First(call, 4, 0);
-            c4b = First(call, 4, 1);
-            c4c = First(call, 4, 2);
-            c5a = First(call, 5, 0);
-            c5b = First(call, 5, 1);
-            c5c = First(call, 5, 2);
-            c6a = First(call, 6, 0);
-            c6b = First(call, 6, 1);
-            c6c = First(call, 6, 2);
-            c7a = First(call, 7, 0);
-            c7b = First(call, 7, 1);
-            c7c = First(call, 7, 2);
-            c8a = First(call, 8, 0);
-            c8b = First(call, 8, 1);
-            c8c = First(call, 8, 2);
-            c9a = First(call, 9, 0);
-            c9b = First(call, 9, 1);
-            c10a = First(call, 10, 0);
-            c10b = First(call, 10, 1);
-            c11a = First(call, 11, 0);
-            c11b = First(call, 11, 1);
-            c12a = First(call, 12, 0);
-            c12b = First(call, 12, 1);
-            c13a = First(call, 13, 0);
-            c13b = First(call, 13, 1);
-        }
-
+        V c0a = First(call, 0, 0);
+        V c0b = First(call, 0, 1);
+        V c0c = First(call, 0, 2);
+        V c1a = First(call, 1, 0);
+        V c1b = First(call, 1, 1);
+        V c1c = First(call, 1, 2);
+        V c2a = First(call, 2, 0);
+        V c2b = First(call, 2, 1);
+        V c2c = First(call, 2, 2);
+        V c3a = First(call, 3, 0);
+        V c3b = First(call, 3, 1);
+        V c3c = First(call, 3, 2);
+        V c4a = First(call, 4, 0);
+        V c4b = First(call, 4, 1);
+        V c4c = First(call, 4, 2);
+        V c5a = First(call, 5, 0);
+        V c5b = First(call, 5, 1);
+        V c5c = First(call, 5, 2);
+        V c6a = First(call, 6, 0);
+        V c6b = First(call, 6, 1);
+        V c6c = First(call, 6, 2);
+        V c7a = First(call, 7, 0);
+        V c7b = First(call, 7, 1);
+        V c7c = First(call, 7, 2);
+        V c8a = First(call, 8, 0);
+        V c8b = First(call, 8, 1);
+        V c8c = First(call, 8, 2);
+        V c9a = First(call, 9, 0);
+        V c9b = First(call, 9, 1);
+        V c10a = First(call, 10, 0);
+        V c10b = First(call, 10, 1);
+        V c11a = First(call, 11, 0);
+        V c11b = First(call, 11, 1);
+        V c12a = First(call, 12, 0);
+        V c12b = First(call, 12, 1);
+        V c13a = First(call, 13, 0);
+        V c13b = First(call, 13, 1);
         nint rowStep = call->RowStepA;
         nint columnStep = call->ColumnStepA;
         nint rowStepB = call->RowStepB;
@@ -136,8 +98,8 @@ internal static unsafe class Tile<S, V, T, R, N>
         for (nint k = call->K; k > 0; k--)
         {
             V ba = S.Load((T*)b);
-            V bb = sizeof(N) > 1 ? S.Load((T*)b + S.Count) : S.Zero;
-            V bc = sizeof(N) > 2 ? S.Load((T*)b + (2 * S.Count)) : S.Zero;
+            V bb = sizeof(N) > 1 ? S.Load((T*)b + S.Count) : default;
+            V bc = sizeof(N) > 2 ? S.Load((T*)b + (2 * S.Count)) : default;
             b += rowStepB;
             V x;
             x = S.Broadcast(*(T*)a0);
@@ -260,25 +222,17 @@ internal static unsafe class Tile<S, V, T, R, N>
         Last(call, 6, c6a, c6b, c6c);
         Last(call, 7, c7a, c7b, c7c);
         Last(call, 8, c8a, c8b, c8c);
-        Last(call, 9, c9a, c9b, S.Zero);
-        Last(call, 10, c10a, c10b, S.Zero);
-        Last(call, 11, c11a, c11b, S.Zero);
-        Last(call, 12, c12a, c12b, S.Zero);
-        Last(call, 13, c13a, c13b, S.Zero);
+        Last(call, 9, c9a, c9b, default);
+        Last(call, 10, c10a, c10b, default);
+        Last(call, 11, c11a, c11b, default);
+        Last(call, 12, c12a, c12b, default);
+        Last(call, 13, c13a, c13b, default);
     }
 
-    /// <summary>What C holds.</summary>
+    /// <summary>What a vector of sums starts from.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V First(TileCall* call, int row, int vector)
-    {
-        if (row >= sizeof(R) || vector >= sizeof(N))
-        {
-            return S.Zero;
-        }
-
-        T* c = (T*)(call->C + (row * call->RowStepC)) + (vector * S.Count);
-        return vector == sizeof(N) - 1 ? S.LoadPart(c, call->LastLanes, S.Zero) : S.Load(c);
-    }
+    private static V First(TileCall* call, int row, int vector) =>
+        row < sizeof(R) && vector < sizeof(N) ? S.Load((T*)(call->Start + (row * call->RowStepStart)) + (vector * S.Count)) : default;
 
     /// <summary>Writes a row of the tile.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

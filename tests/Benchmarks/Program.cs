@@ -19,6 +19,8 @@ internal static class Program
     /// <summary>Runs the command that the arguments name.</summary>
     internal static int Main(string[] arguments)
     {
+        if (arguments is [Startup.Child])
+            return Startup.FirstStep();
         try
         {
             var root = new RootCommand(Description)
@@ -31,7 +33,6 @@ internal static class Program
                 ExplainCommand(),
                 StartupCommand(),
                 ListCommand(),
-                FirstStepCommand(),
             };
             var result = root.Parse(arguments);
             if (arguments.Length > 0 && result.Errors.Count > 0)
@@ -164,13 +165,6 @@ internal static class Program
         var runs = Whole("--runs", "Processes to start.", 7, 1000);
         var command = new Command("startup", "From the start of a process to its first finished training step.") { runs };
         command.SetAction(result => Startup.Run(result.GetValue(runs)));
-        return command;
-    }
-
-    private static Command FirstStepCommand()
-    {
-        var command = new Command(Startup.Child, "What 'startup' starts.") { Hidden = true };
-        command.SetAction(_ => Startup.FirstStep());
         return command;
     }
 

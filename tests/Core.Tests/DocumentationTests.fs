@@ -53,13 +53,14 @@ module private Example =
     tie
         rsqrtPrimitive
         (fun n _ g -> Elementwise.mul g (Elementwise.scale -0.5 (Elementwise.mul n (Elementwise.square n))))
-        [
-            {
-                Name = "matrix"
-                Inputs = [ [ 2; 3 ], Domain.Positive ]
-                Build = fun x -> rsqrt x[0]
-            }
-        ]
+        (lazy
+            [
+                {
+                    Name = "matrix"
+                    Inputs = [ [ 2; 3 ], Domain.Positive ]
+                    Build = fun x -> rsqrt x[0]
+                }
+            ])
     // </primitive>
 
 [<Fact>]

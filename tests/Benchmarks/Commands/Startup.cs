@@ -1,18 +1,16 @@
 using System.Diagnostics;
-using Hybrid.Benchmarks.Workloads;
-using Hybrid.Core;
-using Hybrid.Kernels;
 using Hybrid.Layers;
+using Hybrid.Layers.Data;
 
 namespace Hybrid.Benchmarks.Commands;
 
 /// <summary>The time from the start of a process to its first finished training step: an MLP on the digits that are part of Hybrid.</summary>
 internal static class Startup
 {
-    /// <summary>The command that the measured processes run.</summary>
+    /// <summary>The only argument of the measured processes, which read no command line otherwise.</summary>
     internal const string Child = "first-step";
 
-    private const int Hidden = 32;
+    private const int Hidden = 128;
     private const int Batch = 64;
     private const string Finished = "finished";
 
@@ -36,19 +34,16 @@ internal static class Startup
         return ExitCodes.Done;
     }
 
-    /// <summary>One step, as a program would do it, and a line when its result is there.</summary>
+    /// <summary>One step, as in the first example of README, and a line when its result is there.</summary>
     internal static int FirstStep()
     {
         var clock = Stopwatch.StartNew();
-        var examples = Examples.Load(new(DataSource.Digits, [64]));
+        var digits = Datasets.Digits().SplitInOrder(Datasets.DigitsTrainCount);
         var loaded = clock.ElapsedMilliseconds;
-        var net = new Sequential(new Linear(64, Hidden, seed: 0), new ReLU(), new Linear(Hidden, 10, seed: 1));
+        var net = new Sequential(new Flatten(), new Linear(64, Hidden, seed: 1), new ReLU(), new Linear(Hidden, 10, seed: 2));
         var optimizer = new Adam(net.Parameters());
-        var indices = Tensor.From(Enumerable.Range(0, Batch).ToArray(), Batch);
-        var loss = new CrossEntropyLoss().Of(
-            net.Forward(examples.Inputs.Gather(indices)),
-            examples.Targets.Gather(indices).ArgMax(-1).To(ElementType.Int32)
-        );
+        var (x, y) = new DataLoader(digits.Train, Batch, shuffleSeed: 0).First();
+        var loss = new CrossEntropyLoss().Of(net.Forward(x), y);
         loss.Backward();
         optimizer.Step();
         Report.Line($"{Finished} data {loaded} ms, step {clock.ElapsedMilliseconds - loaded} ms, loss {loss.Item():F4}");
