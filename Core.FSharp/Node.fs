@@ -87,6 +87,8 @@ type Operands internal (pool: WorkerPool) =
     member val internal Outputs: nativeint[] = Array.zeroCreate 8 with get, set
     /// The only output of most kernels.
     member internal this.Output = this.Outputs[0]
+    /// What the kernel computes alongside; 0 where nobody wants it.
+    member internal this.Second = this.Outputs[1]
     member val internal Inputs: nativeint[] = Array.zeroCreate 8 with get, set
     member internal _.Pool = pool
     /// Whether steps inside of a kernel are timed.
@@ -402,6 +404,8 @@ and [<ReferenceEquality>] Primitive =
             /// For primitives whose kernel is a function of elements: that function; otherwise null, and `Lower` makes the kernel.
             Element: ElementRule
             Lower: Lowering
+            /// The input that the kernel computes alongside, as its second output, if nothing asks for it before; -1 for none.
+            Alongside: int
             /// For primitives that need no kernel: the same memory looked at differently.
             View: ViewRule
             /// Made when first asked for: most programs never do.
@@ -462,6 +466,7 @@ module internal Primitive =
             Access = Access.Strided
             Element = null
             Lower = unset name
+            Alongside = -1
             View = null
             Samples = none
             IsPlaceholder = false

@@ -20,6 +20,8 @@ type Site =
         Weights: Node -> LaneConvolution -> Node
         /// A tensor that is the same for every image.
         Shared: Node -> Node
+        /// Whether the group computes a node.
+        Holds: Node -> bool
         /// Whether the group computes a node for one reader alone, which may then do its work too.
         Absorbs: Node -> bool
     }
@@ -39,11 +41,11 @@ type Rule =
         Build: Site -> Node -> Node
     }
 
-/// A primitive of plans alone: a kernel that is known already.
-let step name (shape: Shape) (dtype: ElementType) (inputs: Node list) (kernel: Kernel) =
+let private made alongside name (shape: Shape) (dtype: ElementType) (inputs: Node list) (kernel: Kernel) =
     let p =
         { define name Family.Move inputs.Length with
             Access = Access.Contiguous
+            Alongside = alongside
             Shape = ShapeRule(fun _ -> shape)
             Type = TypeRule(fun _ -> dtype)
             Lower = Lowering(fun _ _ -> kernel)
@@ -51,9 +53,16 @@ let step name (shape: Shape) (dtype: ElementType) (inputs: Node list) (kernel: K
 
     Node.MakeMany(p, 0L, null, Array.ofList inputs)
 
+/// A primitive of plans alone: a kernel that is known already.
+let step name shape dtype inputs kernel = made -1 name shape dtype inputs kernel
+
 /// The same, of a function.
 let operation name shape dtype inputs (run: Operands -> unit) =
     step name shape dtype inputs (Kernel run)
+
+// The same, with an input that it computes alongside.
+let private withAlongside (other: Node) name shape dtype (inputs: Node list) (run: Operands -> unit) =
+    made inputs.Length name shape dtype (inputs @ [ other ]) (Kernel run)
 
 /// The images that a convolution is given.
 let batchOf (n: Node) = n.A.Shape[0]
@@ -212,9 +221,15 @@ let private take =
     follows (fun site n ->
         let dtype = n.DType
 
-        if n.B.Primitive.Name = "maxPositions" && Object.ReferenceEquals(n.B.A, n.A) then
+        if
+            n.B.Primitive.Name = "maxPositions"
+            && Object.ReferenceEquals(n.B.A, n.A)
+            && site.Holds n.B
+        then
             let shape = pool n.B n.A.Shape n.Shape
-            operation "maxPool" site.Shape dtype [ site.Block 0 ] (fun o -> LanePooling.Max(dtype, shape, o.Output, o.Inputs[0]))
+
+            withAlongside (site.Block 1) "maxPool" site.Shape dtype [ site.Block 0 ] (fun o ->
+                LanePooling.Max(dtype, shape, o.Output, o.Second, o.Inputs[0]))
         else
             let planes, from, into = n.Shape[1], plane n.A.Shape, plane n.Shape
 
@@ -305,7 +320,7 @@ let private byName =
             "conv2d", forward
             "conv2dInput", backwardInput
             "conv2dWeight", weightGradient
-            "maxPositions", pooling LanePooling.MaxPositions false
+            "maxPositions", pooling (fun (dtype, shape, y, x) -> LanePooling.Max(dtype, shape, 0n, y, x)) false
             "takeAt", take
             "putAt", put
             "avgPool2d", pooling LanePooling.Average false

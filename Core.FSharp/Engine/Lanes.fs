@@ -396,6 +396,7 @@ let apply (lay: Order -> Node[] -> Plan) (origin: Dictionary<Node, int>) (roots:
                         Images = builder.Images
                         Weights = (fun n kernel -> builder.Weights n kernel)
                         Shared = builder.Shared
+                        Holds = builder.Holds
                         Absorbs = fun x -> builder.Holds x && uses[position[x]] = 1
                         Shape =
                             if seats[i].Closes then

@@ -40,6 +40,8 @@ type internal Step =
         if operands.Outputs.Length < this.Outputs.Length then
             operands.Outputs <- Array.zeroCreate (2 * this.Outputs.Length)
 
+        operands.Outputs[1] <- 0n
+
         for k in 0 .. this.Outputs.Length - 1 do
             operands.Outputs[k] <- pointers[this.Outputs[k]]
 

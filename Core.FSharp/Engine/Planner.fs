@@ -85,12 +85,27 @@ module internal Planner =
         let steps = List<struct (Step * Block[] * Block[])>()
         let groups = List<FusedGroup>()
         let uses = Array.zeroCreate<int> work.Count
+        let operand i k = work.Operands[work.Starts[i] + k]
+
+        // Nodes that are computed when they are asked for: masks for one reader, which take a byte an element to keep and nothing to compute beside it,
+        // and what a later kernel computes alongside.
+        let waiting = Array.zeroCreate<bool> work.Count
 
         do
             for position in Seq.append work.Operands roots do
                 uses[position] <- uses[position] + 1
 
-        let operand i k = work.Operands[work.Starts[i] + k]
+            for i in 0 .. work.Count - 1 do
+                let n = work.Nodes[i]
+
+                waiting[i] <-
+                    fuse
+                    && n.DType = ElementType.Bool
+                    && uses[i] = 1
+                    && not (isNull n.Primitive.Element)
+
+                if n.Primitive.Alongside >= 0 then
+                    waiting[operand i n.Primitive.Alongside] <- true
 
         let fixedBlock place =
             let block = Block(0L, Slot = places.Count)
@@ -249,10 +264,28 @@ module internal Planner =
             if groups.Count > mostOpen then
                 close groups[0]
 
+        // The inputs that a kernel reads: not what it computes alongside.
+        let read (n: Node) =
+            [| 0 .. n.Arity - 1 |] |> Array.filter (fun k -> k <> n.Primitive.Alongside)
+
+        // The memory of what a kernel computes alongside, if it is still wanted, and not by this node alone.
+        let alongside i (n: Node) =
+            match n.Primitive.Alongside with
+            | k when k >= 0 && waiting[operand i k] && uses[operand i k] > 1 ->
+                let p, other = operand i k, n.Input k
+                waiting[p] <- false
+                layouts[p] <- Layout.Contiguous other.Shape
+                blocks[p] <- temporary other.Shape other.DType
+                [| blocks[p] |]
+            | _ -> [||]
+
         // A primitive whose kernel stands alone, its inputs copied where it cannot take them as they lie.
         let lower i (n: Node) =
+            let sources = read n
+
             let inputs =
-                Array.init n.Arity (fun k ->
+                sources
+                |> Array.map (fun k ->
                     let block, layout, source = blocks[operand i k], layouts[operand i k], n.Input k
 
                     if fits n.Primitive.Access layout then
@@ -276,15 +309,11 @@ module internal Planner =
                     else
                         Lower.element n inputLayouts
 
-                let offsets =
-                    inputLayouts |> Array.mapi (fun k layout -> offset layout (n.Input k).DType)
-
-                let bytes =
-                    inputLayouts
-                    |> Array.mapi (fun k layout -> touched layout (n.Input k).DType)
-                    |> Array.sum
-
-                add n.Primitive.Name 1 kernel [| blocks[i] |] inputBlocks offsets (bytes + blocks[i].Size) null n
+                let types = sources |> Array.map (fun k -> (n.Input k).DType)
+                let outputs = Array.append [| blocks[i] |] (alongside i n)
+                let written = outputs |> Array.sumBy (fun b -> b.Size)
+                let bytes = Array.map2 touched inputLayouts types |> Array.sum
+                add n.Primitive.Name 1 kernel outputs inputBlocks (Array.map2 offset inputLayouts types) (bytes + written) null n
             else
                 // The view could not look at the memory as it was; the copy above made it contiguous.
                 layouts[i] <- n.Primitive.View.Invoke(n, inputLayouts[0])
@@ -314,9 +343,12 @@ module internal Planner =
                                 | _ -> ()
             |]
 
-        /// Makes a step of the node at a position, or a place, or a way to look at another's memory.
-        member _.Visit i =
+        // Makes a step of the node at a position, or a place, or a way to look at another's memory.
+        let rec make i =
             let n = work.Nodes[i]
+
+            for k in read n do
+                ask (operand i k)
 
             if n.Arity = 0 then
                 layouts[i] <- Layout.Contiguous n.Shape
@@ -336,10 +368,22 @@ module internal Planner =
                 else
                     lower i n
 
+        and ask i =
+            if waiting[i] then
+                waiting[i] <- false
+                make i
+
+        /// Takes the nodes in their order.
+        member _.Visit i =
+            if not waiting[i] then
+                make i
+
         /// The steps with every block in its place: a block computed whole for one output becomes that output, other outputs are
         /// copied, the rest share the arena.
         member _.Finish(distinct: int[]) =
             let claimed = HashSet<Block>(HashIdentity.Reference)
+
+            Array.iter ask distinct
 
             while groups.Count > 0 do
                 close groups[0]

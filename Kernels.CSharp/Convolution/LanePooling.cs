@@ -10,24 +10,34 @@ namespace Hybrid.Kernels;
 /// </summary>
 public static unsafe class LanePooling
 {
-    /// <summary><see cref="Pooling.MaxPositions"/>.</summary>
-    /// <param name="type">Type of x: Float32 or Float64.</param>
+    /// <summary>The elements at <see cref="Pooling.MaxPositions"/>, and the positions.</summary>
+    /// <param name="type">Float32 or Float64.</param>
     /// <param name="shape">The sizes.</param>
-    /// <param name="y">Output Int32 [planes, out height, out width, lanes].</param>
+    /// <param name="values">Output [planes, out height, out width, lanes]; 0 where they are not wanted.</param>
+    /// <param name="positions">Output Int32 [planes, out height, out width, lanes]; 0 where they are not wanted.</param>
     /// <param name="x">Input [planes, height, width, lanes].</param>
     /// <exception cref="NotSupportedException">The type is not a floating-point type.</exception>
-    public static void MaxPositions(ElementType type, PoolingShape shape, nint y, nint x) => Run(type, Kind.Positions, shape, y, x);
+    public static void Max(ElementType type, PoolingShape shape, nint values, nint positions, nint x)
+    {
+        switch (type)
+        {
+            case ElementType.Float32:
+                Max<float>(shape, values, positions, x);
+                break;
+            case ElementType.Float64:
+                Max<double>(shape, values, positions, x);
+                break;
+            default:
+                throw new NotSupportedException($"Pooling does not exist for {type}.");
+        }
+    }
 
-    /// <summary>The elements at <see cref="MaxPositions"/>, without the positions.</summary>
+    /// <summary><see cref="Pooling.Average"/>.</summary>
     /// <param name="type">Float32 or Float64.</param>
     /// <param name="shape">The sizes.</param>
     /// <param name="y">Output [planes, out height, out width, lanes].</param>
     /// <param name="x">Input [planes, height, width, lanes].</param>
     /// <exception cref="NotSupportedException">The type is not a floating-point type.</exception>
-    public static void Max(ElementType type, PoolingShape shape, nint y, nint x) => Run(type, Kind.Max, shape, y, x);
-
-    /// <summary><see cref="Pooling.Average"/>.</summary>
-    /// <inheritdoc cref="Max"/>
     public static void Average(ElementType type, PoolingShape shape, nint y, nint x) => Run(type, Kind.Average, shape, y, x);
 
     /// <summary><see cref="Pooling.AverageBackward"/>.</summary>
@@ -78,7 +88,7 @@ public static unsafe class LanePooling
         }
     }
 
-    /// <summary><see cref="Pooling.Put"/> at positions that <see cref="MaxPositions"/> found.</summary>
+    /// <summary><see cref="Pooling.Put"/> at positions that <see cref="Max"/> found.</summary>
     /// <param name="type">Float32 or Float64.</param>
     /// <param name="shape">The sizes of the pooling.</param>
     /// <param name="dx">Output [planes, height, width, lanes].</param>
@@ -117,14 +127,12 @@ public static unsafe class LanePooling
         long count = (long)shape.OutHeight * shape.OutWidth * LaneLayout<float>.Lanes;
         for (int plane = 0; plane < shape.Planes; plane++)
         {
-            PoolingLoop<S, V, float>.Put(shape, (float*)dx + (plane * size), (float*)dy + (plane * count), (float*)positions + (plane * count));
+            MaximumLoop<S, V, float>.Put(shape, (float*)dx + (plane * size), (float*)dy + (plane * count), (float*)positions + (plane * count));
         }
     }
 
     private enum Kind
     {
-        Positions,
-        Max,
         Average,
         AverageBackward,
     }
@@ -141,6 +149,46 @@ public static unsafe class LanePooling
                 break;
             default:
                 throw new NotSupportedException($"Pooling does not exist for {type}.");
+        }
+    }
+
+    private static void Max<T>(PoolingShape shape, nint values, nint positions, nint x)
+        where T : unmanaged
+    {
+        if (CpuFeatures.Has512)
+        {
+            Max<Simd512<T>, Vector512<T>, T>(shape, values, positions, x);
+        }
+        else if (CpuFeatures.Has256)
+        {
+            Max<Simd256<T>, Vector256<T>, T>(shape, values, positions, x);
+        }
+        else
+        {
+            Max<Simd128<T>, Vector128<T>, T>(shape, values, positions, x);
+        }
+    }
+
+    private static void Max<S, V, T>(PoolingShape shape, nint values, nint positions, nint x)
+        where S : ISimd<V, T>
+        where V : unmanaged
+        where T : unmanaged
+    {
+        long size = (long)shape.Height * shape.Width * LaneLayout<T>.Lanes;
+        long count = (long)shape.OutHeight * shape.OutWidth * LaneLayout<T>.Lanes;
+
+        // Positions are found with as many bits as the elements have.
+        bool narrow = positions != 0 && sizeof(T) != sizeof(int);
+        nint wide = narrow ? Workspace.Get(Workspace.Purpose.LaneResults, count * sizeof(T)) : 0;
+        for (int plane = 0; plane < shape.Planes; plane++)
+        {
+            T* largest = values == 0 ? null : (T*)values + (plane * count);
+            int* places = positions == 0 ? null : (int*)positions + (plane * count);
+            MaximumLoop<S, V, T>.Find(shape, (T*)x + (plane * size), largest, narrow ? (T*)wide : (T*)places);
+            for (long i = 0; narrow && i < count; i++)
+            {
+                places[i] = (int)((long*)wide)[i];
+            }
         }
     }
 
@@ -175,23 +223,6 @@ public static unsafe class LanePooling
             byte* small = (byte*)(kind == Kind.AverageBackward ? x : y) + (plane * count * bytes);
             switch (kind)
             {
-                case Kind.Positions when sizeof(T) != sizeof(int):
-                    // Found with as many bits as the elements have, and kept with those of an Int32.
-                    long* wide = (long*)Workspace.Get(Workspace.Purpose.LaneResults, count * bytes);
-                    PoolingLoop<S, V, T>.Positions(shape, (T*)large, (T*)wide);
-                    int* narrow = (int*)y + (plane * count * LaneLayout<T>.Lanes);
-                    for (long i = 0; i < count * LaneLayout<T>.Lanes; i++)
-                    {
-                        narrow[i] = (int)wide[i];
-                    }
-
-                    break;
-                case Kind.Positions:
-                    PoolingLoop<S, V, T>.Positions(shape, (T*)large, (T*)small);
-                    break;
-                case Kind.Max:
-                    PoolingLoop<S, V, T>.Max(shape, (T*)large, (T*)small);
-                    break;
                 case Kind.Average:
                     PoolingLoop<S, V, T>.Means(shape, (T*)large, (T*)small);
                     break;

@@ -80,9 +80,15 @@ public sealed class LaneTests
         Pooling.Put(type, all.Planes, into, from, back.Pointer, g.Pointer, positions.Pointer, WorkerPool.Serial);
         LaneBlock.Pack(4, lanes, positionBlock.Pointer, positions.Pointer, lanes, count);
 
-        int[] found = OnLanes<T, int>(x, size, count, (y, block) => LanePooling.MaxPositions(type, shape, y, block));
-        Assert.Equal(positions.ToArray(), found);
-        Values.SameBits<T>(largest.ToArray(), OnLanes<T>(x, size, count, (y, block) => LanePooling.Max(type, shape, y, block)), "max");
+        using Block<T> other = new(lanes * count);
+        Assert.Equal(positions.ToArray(), OnLanes<T, int>(x, size, count, (y, block) => LanePooling.Max(type, shape, 0, y, block)));
+        Assert.Equal(positions.ToArray(), OnLanes<T, int>(x, size, count, (y, block) => LanePooling.Max(type, shape, other.Pointer, y, block)));
+        Values.SameBits<T>(largest.ToArray(), OnLanes<T>(x, size, count, (y, block) => LanePooling.Max(type, shape, y, 0, block)), "max");
+        Values.SameBits<T>(
+            largest.ToArray(),
+            OnLanes<T>(x, size, count, (y, block) => LanePooling.Max(type, shape, y, other.Pointer, block)),
+            "max with positions"
+        );
         Values.SameBits<T>(
             largest.ToArray(),
             OnLanes<T>(x, size, count, (y, block) => LanePooling.Take(type, shape.Planes, from, into, y, block, positionBlock.Pointer)),

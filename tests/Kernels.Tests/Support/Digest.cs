@@ -167,7 +167,7 @@ internal static class Digest
         int lanes = LaneBlock.Lanes(type);
         PoolingShape halves = new(3, 8, 6, 4, 3, 2, 2, 2, 2, 0, 0, 1, 1);
         yield return Job<T>("sum in lanes", 3 * lanes, y => LaneBlock.Sum(type, y, planes.Pointer, 3, 600));
-        yield return Job<T>("maximum in lanes", 36 * lanes, y => LanePooling.Max(type, halves, y, planes.Pointer));
+        yield return Job<T>("maximum in lanes", 36 * lanes, y => LanePooling.Max(type, halves, y, 0, planes.Pointer));
         Block<int> places = Places(lanes);
         yield return Job<T>(
             "maximum's transpose in lanes",
