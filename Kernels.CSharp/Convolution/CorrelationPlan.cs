@@ -112,15 +112,17 @@ internal static unsafe class CorrelationPlan<S, V, T>
 
     private static long Whole(long bytes) => (bytes + 63) & -64;
 
+    /// <summary>What places reach of the gradients. A tile has no taps that none of its places has, so zeros are needed for its other places alone.</summary>
     private static Frame Gradients(ConvolutionShape s)
     {
+        int others = WindowTiles<S, V, T>.Places - 1;
         int reachTop = (s.KernelHeight - 1) * s.DilationHeight / s.StrideHeight;
         int reachLeft = (s.KernelWidth - 1) * s.DilationWidth / s.StrideWidth;
         Frame frame = Frame.Plain(0, s.Batch, s.Filters, s.OutHeight, s.OutWidth);
-        frame.Top = (s.PadTop / s.StrideHeight) - reachTop;
-        frame.Left = (s.PadLeft / s.StrideWidth) - reachLeft;
-        frame.Rows = ((s.Height - 1 + s.PadTop) / s.StrideHeight) - frame.Top + 1;
-        frame.Columns = ((s.Width - 1 + s.PadLeft) / s.StrideWidth) - frame.Left + 1;
+        frame.Top = Math.Max(0, (s.PadTop / s.StrideHeight) - reachTop);
+        frame.Left = Math.Max(-others, (s.PadLeft / s.StrideWidth) - reachLeft);
+        frame.Rows = Math.Min(s.OutHeight - 1, (s.Height - 1 + s.PadTop) / s.StrideHeight) - frame.Top + 1;
+        frame.Columns = Math.Min(s.OutWidth - 1 + others, (s.Width - 1 + s.PadLeft) / s.StrideWidth) - frame.Left + 1;
         return frame;
     }
 
