@@ -44,6 +44,8 @@ type Access =
     | Contiguous = 1
     /// Rows without gaps, or columns without gaps: a matrix or its transpose.
     | Matrix = 2
+    /// The last two of four axes without gaps, the others with any steps: images whose channels may lie apart.
+    | Planes = 3
 
 /// Values that sample inputs of a primitive are drawn from.
 type Domain =
@@ -362,7 +364,7 @@ and TypeRule = delegate of Node -> ElementType
 /// Where an input's elements stand in the output, for primitives that only look at memory differently; null if a copy is needed.
 and internal ViewRule = delegate of Node * Layout -> Layout
 
-/// Makes the kernel of a node whose inputs lie in memory as the layouts say. The output is contiguous.
+/// Makes the kernel of a node whose inputs lie in memory as the layouts say, or gives null if it needs contiguous ones. The output is contiguous.
 and internal Lowering = delegate of Node * Layout[] -> Kernel
 
 /// The function of elements that a node applies, if it applies one and nothing else: what can be fused with others.

@@ -70,6 +70,7 @@ module internal Planner =
         match access with
         | Access.Strided -> true
         | Access.Matrix -> (Lower.matrices layout).IsSome
+        | Access.Planes -> (Lower.planes layout).IsSome
         | _ -> layout.IsContiguous
 
     // Most groups that may wait for members at the same time.
@@ -282,42 +283,62 @@ module internal Planner =
         // A primitive whose kernel stands alone, its inputs copied where it cannot take them as they lie.
         let lower i (n: Node) =
             let sources = read n
+            let present = sources |> Array.map (fun k -> layouts[operand i k])
+
+            // The inputs as the kernel takes them, and the kernel; null for a view.
+            let rec choose fit =
+                let taken =
+                    Array.map2
+                        (fun k layout ->
+                            if fit layout then
+                                layout
+                            else
+                                Layout.Contiguous (n.Input k).Shape)
+                        sources
+                        present
+
+                if not (isNull n.Primitive.View) then
+                    struct (taken, null)
+                elif not (isNull n.Primitive.Element) then
+                    struct (taken, Lower.element n taken)
+                else
+                    match n.Primitive.Lower.Invoke(n, taken) with
+                    | null -> choose (fun layout -> layout.IsContiguous)
+                    | kernel -> struct (taken, kernel)
+
+            let struct (taken, kernel) = choose (fits n.Primitive.Access)
 
             let inputs =
-                sources
-                |> Array.map (fun k ->
-                    let block, layout, source = blocks[operand i k], layouts[operand i k], n.Input k
+                Array.map3
+                    (fun k (layout: Layout) chosen ->
+                        let block, source = blocks[operand i k], n.Input k
 
-                    if fits n.Primitive.Access layout then
-                        settle block
-                        struct (block, layout)
-                    else
-                        let copied = temporary source.Shape source.DType
-                        copyTo copied source block layout
-                        struct (copied, Layout.Contiguous source.Shape))
+                        if Object.ReferenceEquals(layout, chosen) then
+                            settle block
+                            block
+                        else
+                            let copied = temporary source.Shape source.DType
+                            copyTo copied source block layout
+                            copied)
+                    sources
+                    present
+                    taken
 
-            let inputBlocks = inputs |> Array.map (fun (struct (block, _)) -> block)
-            let inputLayouts = inputs |> Array.map (fun (struct (_, layout)) -> layout)
-
-            if isNull n.Primitive.View then
+            if isNull kernel then
+                // The view could not look at the memory as it was; the copy made it contiguous.
+                layouts[i] <- n.Primitive.View.Invoke(n, taken[0])
+                blocks[i] <- inputs[0]
+            else
                 layouts[i] <- Layout.Contiguous n.Shape
                 blocks[i] <- temporary n.Shape n.DType
-
-                let kernel =
-                    if isNull n.Primitive.Element then
-                        n.Primitive.Lower.Invoke(n, inputLayouts)
-                    else
-                        Lower.element n inputLayouts
-
                 let types = sources |> Array.map (fun k -> (n.Input k).DType)
                 let outputs = Array.append [| blocks[i] |] (alongside i n)
-                let written = outputs |> Array.sumBy (fun b -> b.Size)
-                let bytes = Array.map2 touched inputLayouts types |> Array.sum
-                add n.Primitive.Name 1 kernel outputs inputBlocks (Array.map2 offset inputLayouts types) (bytes + written) null n
-            else
-                // The view could not look at the memory as it was; the copy above made it contiguous.
-                layouts[i] <- n.Primitive.View.Invoke(n, inputLayouts[0])
-                blocks[i] <- inputBlocks[0]
+
+                let bytes =
+                    Array.sum (Array.map2 touched taken types)
+                    + Array.sumBy (fun (b: Block) -> b.Size) outputs
+
+                add n.Primitive.Name 1 kernel outputs inputs (Array.map2 offset taken types) bytes null n
 
         // See Plan.Overwrites. A leaf that a step also reads with other strides is no candidate: it would be read where it was written.
         let overwrites () =

@@ -68,6 +68,17 @@ type Matrices =
         BatchStep: int64
     }
 
+/// Where the planes of images [batch, channels, height, width] lie; ValueNone where a plane itself has gaps, and `Access.Planes` asks for a copy.
+let planes (layout: Layout) =
+    let shape, strides = layout.Shape, layout.Strides
+
+    let follows axis step = shape[axis] = 1 || strides[axis] = step
+
+    if follows 3 1L && follows 2 (int64 shape[3]) then
+        ValueSome(PlaneSteps(strides[0], strides[1]))
+    else
+        ValueNone
+
 /// The last two axes as matrices whose rows or columns have no gaps, the axes before them as one batch; ValueNone where
 /// memory does not look like that, and `Access.Matrix` asks for a copy.
 let matrices (layout: Layout) =

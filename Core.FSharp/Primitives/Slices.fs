@@ -215,6 +215,35 @@ tie
 
 // ---- the sum of padded tensors ----------------------------------------------------------------------------------------
 
+// One part of a sum: its shape, and for each axis zeros before, the result's length and the distance between elements.
+[<Struct>]
+type private Part = { Shape: Shape; Ranges: int[] }
+
+// Whether two parts have no element in common: along some axis one ends before the other begins, or they step past each other.
+let private apart (a: Part) (b: Part) =
+    let reach (part: Part) axis =
+        let start, step = part.Ranges[3 * axis], part.Ranges[3 * axis + 2]
+        struct (start, start + (part.Shape[axis] - 1) * step, step)
+
+    let along axis =
+        let struct (firstA, lastA, stepA) = reach a axis
+        let struct (firstB, lastB, stepB) = reach b axis
+
+        lastA < firstB
+        || lastB < firstA
+        || stepA = stepB && (firstA - firstB) % stepA <> 0
+
+    Seq.exists along (seq { 0 .. a.Shape.Rank - 1 })
+
+// Whether no part comes upon an element of one before it, and whether each element is of some part then.
+let private tiling (parts: Part[]) (whole: Shape) =
+    let fresh =
+        parts
+        |> Array.mapi (fun k part -> Seq.forall (fun before -> apart parts[before] part) (seq { 0 .. k - 1 }))
+
+    let covered = parts |> Array.sumBy (fun part -> part.Shape.Size)
+    struct (fresh, Array.forall id fresh && covered = whole.Size)
+
 /// Attributes: zeros before, the result's length and the distance between elements, of each axis in turn, for one part after the other.
 let private paddedSumPrimitive =
     { define "paddedSum" Family.Move -1 with
@@ -225,28 +254,48 @@ let private paddedSumPrimitive =
         Lower =
             Lowering(fun n inputs ->
                 let full, dtype, size = Shapes.strides n.Shape, n.DType, n.Shape.Size
+                let ranges = Array.chunkBySize (3 * full.Length) n.Attributes
+
+                let struct (fresh, whole) =
+                    tiling
+                        (Array.init n.Arity (fun k ->
+                            {
+                                Shape = (n.Input k).Shape
+                                Ranges = ranges[k]
+                            }))
+                        n.Shape
+
+                // What a part is added to: zero where it is the first, the sum so far elsewhere.
+                let zero = Storage 8L
+                Elementwise.Fill(dtype, zero.Pointer, 1L, 0.0, WorkerPool.Serial)
+                let nowhere = Array.zeroCreate<int64> full.Length
 
                 let part k =
-                    let at axis what =
-                        int64 n.Attributes[3 * (k * full.Length + axis) + what]
+                    let strides =
+                        full |> Array.mapi (fun axis stride -> stride * int64 (ranges[k][3 * axis + 2]))
 
-                    let strides = full |> Array.mapi (fun axis stride -> stride * at axis 2)
-                    let first = full |> Array.mapi (fun axis stride -> stride * at axis 0) |> Array.sum
+                    let first =
+                        full
+                        |> Array.mapi (fun axis stride -> stride * int64 (ranges[k][3 * axis]))
+                        |> Array.sum
+
+                    let augend = if fresh[k] then nowhere else strides
 
                     let space =
-                        IterationSpace.Create((n.Input k).Shape.Dimensions, ReadOnlySpan [| strides; strides; inputs[k].Strides |])
+                        IterationSpace.Create((n.Input k).Shape.Dimensions, ReadOnlySpan [| strides; augend; inputs[k].Strides |])
 
                     struct (space, nativeint (first * int64 (dtype.Size())))
 
                 let parts = Array.init n.Arity part
 
                 Kernel(fun o ->
-                    Elementwise.Fill(dtype, o.Output, size, 0.0, o.Pool)
+                    if not whole then
+                        Elementwise.Fill(dtype, o.Output, size, 0.0, o.Pool)
 
                     for k in 0 .. parts.Length - 1 do
                         let struct (space, first) = parts[k]
                         let at = o.Output + first
-                        Elementwise.Binary(BinaryOp.Add, dtype, space, at, at, o.Inputs[k], o.Pool)))
+                        Elementwise.Binary(BinaryOp.Add, dtype, space, at, (if fresh[k] then zero.Pointer else at), o.Inputs[k], o.Pool)))
     }
 
 /// The sum of some tensors, each padded by the ranges of its part; see `pad`.
@@ -274,32 +323,22 @@ tie
 let private isSum (n: Node) =
     Object.ReferenceEquals(n.Primitive, paddedSumPrimitive)
 
-// Whether two parts have no element in common: along some axis one ends before the other begins, or they step past each other.
-let private apart (a: Node) (b: Node) =
-    let reach (n: Node) axis =
-        let start, step = n.Attributes[3 * axis], n.Attributes[3 * axis + 2]
-        struct (start, start + (n.A.Shape[axis] - 1) * step, step)
-
-    let along axis =
-        let struct (firstA, lastA, stepA) = reach a axis
-        let struct (firstB, lastB, stepB) = reach b axis
-
-        lastA < firstB
-        || lastB < firstA
-        || stepA = stepB && (firstA - firstB) % stepA <> 0
-
-    Seq.exists along (seq { 0 .. a.Shape.Rank - 1 })
-
 /// The sum of a + b, if b is padded and a is padded or such a sum; null otherwise. Where no element is of all parts, zeros take part in the sum of each, so that
 /// its order, and the sign of a zero, are those of the additions: hence the first two have none in common.
 let trySum (a: Node) (b: Node) =
     let isPad (n: Node) = n.Primitive.Name = "pad"
 
+    let part (n: Node) =
+        {
+            Shape = n.A.Shape
+            Ranges = n.Attributes
+        }
+
     if not (isPad b) || a.DType > ElementType.Float64 then
         null
     elif isSum a then
         paddedSum (Array.append a.Attributes b.Attributes) (Array.append (Array.init a.Arity a.Input) [| b.A |])
-    elif isPad a && apart a b then
+    elif isPad a && apart (part a) (part b) then
         paddedSum (Array.append a.Attributes b.Attributes) [| a.A; b.A |]
     else
         null

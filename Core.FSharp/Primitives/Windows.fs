@@ -141,10 +141,18 @@ let private convPrimitive =
             ShapeRule(fun n ->
                 let struct (height, width) = placesOf (window n) n.A.Shape
                 Shape [| n.A.Shape[0]; n.B.Shape[0]; height; width |])
+        Access = Access.Planes
         Lower =
-            Lowering(fun n _ ->
+            Lowering(fun n inputs ->
                 let shape, dtype = describe (window n) n.A.Shape n.B.Shape n.Shape, n.DType
-                Kernel(fun o -> Convolution.Forward(dtype, shape, o.Output, o.Inputs[0], o.Inputs[1], o.Pool)))
+
+                if inputs |> Array.forall (fun layout -> layout.IsContiguous) then
+                    Kernel(fun o -> Convolution.Forward(dtype, shape, o.Output, o.Inputs[0], o.Inputs[1], o.Pool))
+                elif shape.FillsWithFilters(dtype.Size()) then
+                    let x, w = (Lower.planes inputs[0]).Value, (Lower.planes inputs[1]).Value
+                    Kernel(fun o -> Convolution.ForwardPlanes(dtype, shape, o.Output, o.Inputs[0], x, o.Inputs[1], w, o.Pool))
+                else
+                    null)
     }
 
 let private convInputPrimitive =

@@ -32,6 +32,30 @@ public static unsafe class Convolution
     public static void Forward(ElementType type, ConvolutionShape shape, nint y, nint x, nint w, WorkerPool pool) =>
         Kernels(type).Forward(shape, y, x, w, pool);
 
+    /// <summary>
+    /// As <see cref="Forward"/>, of planes that may lie anywhere, for shapes that <see cref="ConvolutionShape.FillsWithFilters"/>: those of a weight
+    /// gradient that is written as a convolution, whose batch and channels have changed places.
+    /// </summary>
+    /// <param name="type">Float32 or Float64.</param>
+    /// <param name="shape">The sizes.</param>
+    /// <param name="y">Output [batch, filters, out height, out width], contiguous.</param>
+    /// <param name="x">Images.</param>
+    /// <param name="xSteps">Where the images' channels lie.</param>
+    /// <param name="w">Weights.</param>
+    /// <param name="wSteps">Where the filters' channels lie.</param>
+    /// <param name="pool">Threads to use.</param>
+    /// <exception cref="NotSupportedException">The type is not a floating-point type.</exception>
+    public static void ForwardPlanes(
+        ElementType type,
+        ConvolutionShape shape,
+        nint y,
+        nint x,
+        PlaneSteps xSteps,
+        nint w,
+        PlaneSteps wSteps,
+        WorkerPool pool
+    ) => Kernels(type).ForwardPlanes(shape, y, x, xSteps, w, wSteps, pool);
+
     /// <summary>The transpose of <see cref="Forward"/> by its images.</summary>
     /// <param name="type">Float32 or Float64.</param>
     /// <param name="shape">The sizes of the convolution.</param>

@@ -5,6 +5,8 @@ internal interface IConvolution
 {
     void Forward(ConvolutionShape shape, nint y, nint x, nint w, WorkerPool pool);
 
+    void ForwardPlanes(ConvolutionShape shape, nint y, nint x, PlaneSteps xSteps, nint w, PlaneSteps wSteps, WorkerPool pool);
+
     void BackwardInput(ConvolutionShape shape, nint dx, nint dy, nint w, WorkerPool pool);
 
     void BackwardWeight(ConvolutionShape shape, nint dw, nint x, nint dy, WorkerPool pool);
@@ -28,13 +30,17 @@ internal sealed unsafe class ConvolutionKernels<S, V, T> : IConvolution
     {
         if (s.FillsWithFilters(sizeof(T)))
         {
-            FilterLanes<S, V, T>.Forward(s, y, x, w, pool);
+            PlaneSteps images = PlaneSteps.Contiguous(s.Channels, s.Height, s.Width);
+            ForwardPlanes(s, y, x, images, w, PlaneSteps.Contiguous(s.Channels, s.KernelHeight, s.KernelWidth), pool);
         }
         else
         {
             Correlate(s, false, y, x, w, pool);
         }
     }
+
+    public void ForwardPlanes(ConvolutionShape s, nint y, nint x, PlaneSteps xSteps, nint w, PlaneSteps wSteps, WorkerPool pool) =>
+        FilterLanes<S, V, T>.Forward(s, y, x, xSteps, w, wSteps, pool);
 
     public void BackwardInput(ConvolutionShape s, nint dx, nint dy, nint w, WorkerPool pool) => Correlate(s, true, dx, dy, w, pool);
 
@@ -97,7 +103,7 @@ internal sealed unsafe class ConvolutionKernels<S, V, T> : IConvolution
     private static WeightJob Weights(ConvolutionShape s, nint offsets)
     {
         Frame images = CorrelationPlan<S, V, T>.Images(s, 0);
-        CorrelationPlan<S, V, T>.ImageOffsets(s, images, Lane, (long*)offsets);
+        CorrelationPlan<S, V, T>.ImageOffsets(s, (long)images.Rows * images.Columns, images.Columns, Lane, (long*)offsets);
         return new()
         {
             Images = images,

@@ -89,8 +89,8 @@ internal static unsafe class CorrelationPlan<S, V, T>
         return frame;
     }
 
-    /// <summary>Where the window's elements stand in a frame of images, by channel, row and column; a place has a number of bytes.</summary>
-    public static void ImageOffsets(ConvolutionShape s, Frame frame, int bytes, long* offsets)
+    /// <summary>Where the window's elements stand, by channel, row and column, if planes and rows are so many places apart; a place has a number of bytes.</summary>
+    public static void ImageOffsets(ConvolutionShape s, long planeStep, long rowStep, int bytes, long* offsets)
     {
         for (int channel = 0; channel < s.Channels; channel++)
         {
@@ -98,8 +98,8 @@ internal static unsafe class CorrelationPlan<S, V, T>
             {
                 for (int column = 0; column < s.KernelWidth; column++)
                 {
-                    long at = ((long)channel * frame.Rows) + ((long)row * s.DilationHeight);
-                    *offsets++ = ((at * frame.Columns) + ((long)column * s.DilationWidth)) * bytes;
+                    long at = (channel * planeStep) + (row * s.DilationHeight * rowStep) + ((long)column * s.DilationWidth);
+                    *offsets++ = at * bytes;
                 }
             }
         }
@@ -144,7 +144,7 @@ internal static unsafe class CorrelationPlan<S, V, T>
             WindowColumns = new Reach { Taps = (int)Taps(s, false) },
             Offsets = (nint)offsets,
         };
-        ImageOffsets(s, frame, Lane, offsets);
+        ImageOffsets(s, (long)frame.Rows * frame.Columns, frame.Columns, Lane, offsets);
     }
 
     private static void ForwardWeights(ConvolutionShape s, Tiles tiles, T* w)

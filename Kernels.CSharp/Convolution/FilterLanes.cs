@@ -15,8 +15,15 @@ internal unsafe struct FilterJob
     public long* Places;
     public int PlaceCount;
 
-    /// <summary>[filters, taps].</summary>
+    /// <summary>From an image to the next where they are read.</summary>
+    public long ImageStep;
+
+    /// <summary>[filters, channels, window].</summary>
     public nint Weights;
+    public PlaneSteps WeightSteps;
+
+    /// <summary>Weights of a filter that follow one another.</summary>
+    public int Window;
     public int Filters;
 
     /// <summary>[images, filters, places].</summary>
@@ -56,10 +63,11 @@ internal static unsafe class FilterLanes<S, V, T>
         Loop<Size9>(),
     ];
 
-    /// <summary>Computes y = x convolved with w.</summary>
-    public static void Forward(ConvolutionShape s, nint y, nint x, nint w, WorkerPool pool)
+    /// <summary>Computes y = x convolved with w; where their planes lie is told by steps.</summary>
+    public static void Forward(ConvolutionShape s, nint y, nint x, PlaneSteps xSteps, nint w, PlaneSteps wSteps, WorkerPool pool)
     {
-        int taps = s.Channels * s.KernelHeight * s.KernelWidth;
+        int window = s.KernelHeight * s.KernelWidth;
+        int taps = s.Channels * window;
         int places = s.OutHeight * s.OutWidth;
         if (s.Batch == 0 || s.Filters == 0 || places == 0)
         {
@@ -75,11 +83,16 @@ internal static unsafe class FilterLanes<S, V, T>
             Places = offsets + taps,
             PlaceCount = places,
             Weights = w,
+            WeightSteps = wSteps,
+            Window = wSteps.Plane == window ? taps : window,
             Filters = s.Filters,
             Result = y,
             Tiles = (places + TilePlaces - 1) / TilePlaces,
         };
-        CorrelationPlan<S, V, T>.ImageOffsets(s, job.Frame, sizeof(T), job.Taps);
+        job.Frame.Steps = xSteps;
+        PlaneSteps read = job.Frame.IsPlain ? xSteps : PlaneSteps.Contiguous(s.Channels, job.Frame.Rows, job.Frame.Columns);
+        job.ImageStep = read.Image;
+        CorrelationPlan<S, V, T>.ImageOffsets(s, read.Plane, job.Frame.Columns, sizeof(T), job.Taps);
         for (int place = 0; place < places; place++)
         {
             long row = place / s.OutWidth * (long)s.StrideHeight;
@@ -117,12 +130,25 @@ internal static unsafe class FilterLanes<S, V, T>
             {
                 tile.Count = Math.Min(ChunkTaps, job->TapCount - tap);
                 tile.Taps = job->Taps + tap;
-                T* first = (T*)job->Weights + ((long)filter * job->TapCount) + tap;
-                LaneLayout<T>.PackImages(first, job->TapCount, filters, (T*)weights, tile.Count);
+                PackWeights(job, filter, filters, tap, tile.Count, (T*)weights);
                 Chunk(job, from, to, frames, sums, &tile);
             }
 
             Unpack(job, filter, filters, from, to, sums);
+        }
+    }
+
+    /// <summary>A run of taps of some filters side by side, from one channel after the other.</summary>
+    private static void PackWeights(FilterJob* job, int filter, int filters, int tap, int count, T* target)
+    {
+        T* weights = (T*)job->Weights + (filter * job->WeightSteps.Image);
+        for (int end = tap + count; tap < end; )
+        {
+            (int channel, int inside) = Math.DivRem(tap, job->Window);
+            int run = Math.Min(job->Window - inside, end - tap);
+            LaneLayout<T>.PackImages(weights + (channel * job->WeightSteps.Plane) + inside, job->WeightSteps.Image, filters, target, run);
+            target += run * LaneLayout<T>.Lanes;
+            tap += run;
         }
     }
 
@@ -137,7 +163,7 @@ internal static unsafe class FilterLanes<S, V, T>
             long image = i / job->Tiles;
             long at = Position(job, i);
             int places = (int)(Position(job, i + 1) - at);
-            tile->Source = frames + (nint)((image - firstImage) * job->Frame.Size * sizeof(T));
+            tile->Source = frames + (nint)((image - firstImage) * job->ImageStep * sizeof(T));
             tile->Places = job->Places + (at - (image * job->PlaceCount));
             for (int lanes = 0; lanes < LaneLayout<T>.Bytes; lanes += sizeof(V))
             {
@@ -170,7 +196,7 @@ internal static unsafe class FilterLanes<S, V, T>
     private static nint Frames(FilterJob* job, long first, long last)
     {
         ref Frame frame = ref job->Frame;
-        nint images = frame.Source + (nint)(first * frame.ImageSize * sizeof(T));
+        nint images = frame.Source + (nint)(first * frame.Steps.Image * sizeof(T));
         return frame.IsPlain ? images : frame.Cut(images, (int)(last - first + 1), sizeof(T), Workspace.Purpose.LaneImages);
     }
 

@@ -20,8 +20,8 @@ internal unsafe struct Frame
     public int Rows;
     public int Columns;
 
-    /// <summary>Elements of an image.</summary>
-    public readonly long ImageSize => (long)Planes * Height * Width;
+    /// <summary>From an image to the next, and from a plane to the next.</summary>
+    public PlaneSteps Steps;
 
     /// <summary>Places in the frame.</summary>
     public readonly long Size => (long)Planes * Rows * Columns;
@@ -38,6 +38,7 @@ internal unsafe struct Frame
             Planes = planes,
             Height = height,
             Width = width,
+            Steps = PlaneSteps.Contiguous(planes, height, width),
             Rows = height,
             Columns = width,
         };
@@ -47,11 +48,11 @@ internal unsafe struct Frame
         where T : unmanaged
     {
         int images = LaneLayout<T>.Images(Images, block);
-        T* source = (T*)Source + (block * LaneLayout<T>.Lanes * ImageSize);
+        T* source = (T*)Source + (block * LaneLayout<T>.Lanes * Steps.Image);
         T* into = (T*)target;
         if (IsPlain)
         {
-            LaneLayout<T>.Pack(source, ImageSize, images, into, Size);
+            LaneLayout<T>.Pack(source, Steps.Image, images, into, Size);
             return;
         }
 
@@ -63,9 +64,9 @@ internal unsafe struct Frame
         {
             for (int row = firstRow; row < lastRow && columns > 0; row++)
             {
-                T* from = source + (((long)plane * Height) + Top + row) * Width + Left + firstColumn;
+                T* from = source + (plane * Steps.Plane) + ((long)(Top + row) * Width) + Left + firstColumn;
                 T* to = into + (((((long)plane * Rows) + row) * Columns) + firstColumn) * LaneLayout<T>.Lanes;
-                LaneLayout<T>.Pack(from, ImageSize, images, to, columns);
+                LaneLayout<T>.Pack(from, Steps.Image, images, to, columns);
             }
         }
     }
@@ -86,6 +87,7 @@ internal unsafe struct Frame
         byte* to = (byte*)target;
         for (long plane = 0; plane < (long)count * Planes; plane++)
         {
+            long start = (plane / Planes * Steps.Image) + (plane % Planes * Steps.Plane);
             for (int row = Top; row < Top + Rows; row++)
             {
                 if (row < 0 || row >= Height || columns == 0)
@@ -94,7 +96,7 @@ internal unsafe struct Frame
                 }
                 else
                 {
-                    long at = (((plane * Height) + row) * Width) + Left + firstColumn;
+                    long at = start + ((long)row * Width) + Left + firstColumn;
                     NativeMemory.Clear(to, (nuint)before);
                     Buffer.MemoryCopy((byte*)images + (at * bytes), to + before, inside, inside);
                     NativeMemory.Clear(to + before + inside, (nuint)after);

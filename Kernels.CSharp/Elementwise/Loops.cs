@@ -49,6 +49,12 @@ internal static unsafe class BinaryLoop<S, V, T, F>
     public static void Run(Segment* segment)
     {
         long count = segment->Count;
+        if (count == S.Count && segment->Step[2] == 1)
+        {
+            Registers(segment);
+            return;
+        }
+
         for (long rows = segment->Rows; rows > 0; rows--)
         {
             T* y = (T*)segment->Address[0];
@@ -75,6 +81,23 @@ internal static unsafe class BinaryLoop<S, V, T, F>
             }
 
             segment->NextRow();
+        }
+    }
+
+    /// <summary>Rows of one register each, as images side by side have them where they are stepped through.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Registers(Segment* segment)
+    {
+        byte* y = (byte*)segment->Address[0];
+        byte* a = (byte*)segment->Address[1];
+        byte* b = (byte*)segment->Address[2];
+        bool repeated = segment->Step[1] == 0;
+        for (long rows = segment->Rows; rows > 0; rows--)
+        {
+            S.Store((T*)y, F.Invoke<S, V>(repeated ? S.Broadcast(*(T*)a) : S.Load((T*)a), S.Load((T*)b)));
+            y += segment->RowStep[0];
+            a += segment->RowStep[1];
+            b += segment->RowStep[2];
         }
     }
 }
