@@ -127,14 +127,13 @@ and [<Sealed; AllowNullLiteral>] internal CellState(name: string, initial: Value
 
             current)
 
-    /// Notes that an evaluation kept values computed from the current version.
+    /// Notes that an evaluation kept values computed from the current version. The gate is held.
     member _.AddDependent(retention: Retention) =
-        lock dependents (fun () ->
-            dependents.Add retention.Weak
+        dependents.Add retention.Weak
 
-            if dependents.Count >= purgeAt then
-                dependents.RemoveAll(fun w -> not (fst (w.TryGetTarget()))) |> ignore
-                purgeAt <- max 8 (2 * dependents.Count))
+        if dependents.Count >= purgeAt then
+            dependents.RemoveAll(fun w -> not (fst (w.TryGetTarget()))) |> ignore
+            purgeAt <- max 8 (2 * dependents.Count)
 
     /// Claims the cell for one writer. Throws CellException if another run is writing it.
     member this.BeginWrite() =
@@ -158,20 +157,18 @@ and [<Sealed; AllowNullLiteral>] internal CellState(name: string, initial: Value
 
         Volatile.Write(&writing, 0)
 
-    /// Notes that a run starts (1) or ends (-1) that reads the memory of the current version without giving it out.
+    /// Notes that a run starts (1) or ends (-1) that reads the memory of the current version without giving it out. The gate is held.
     member _.Reading(change: int) =
-        lock Gate.instance (fun () ->
-            if change > 0 then
-                settled ()
+        if change > 0 then
+            settled ()
 
-            readers <- readers + change)
+        readers <- readers + change
 
     /// Whether the next version may be written over the current one, which no expression has read and no run but the caller's is
-    /// reading. Whoever reads the cell meanwhile waits, until the run that holds the claim calls EndWrite.
+    /// reading. Whoever reads the cell meanwhile waits, until the run that holds the claim calls EndWrite. The gate is held.
     member _.TryOverwrite() : bool =
-        lock Gate.instance (fun () ->
-            overwritten <- owned && isNull leaf && readers <= 1
-            overwritten)
+        overwritten <- owned && isNull leaf && readers <= 1
+        overwritten
 
     /// Memory for the next version that an older one has left; null if there is none. The caller holds the claim.
     member _.TakeSpare() : Value =
@@ -179,28 +176,23 @@ and [<Sealed; AllowNullLiteral>] internal CellState(name: string, initial: Value
         spare <- null
         taken
 
-    /// Replaces the value; the caller has checked shape and type, holds the claim and reads no more. `own` says that nothing else has the
-    /// memory of the new version.
+    /// Replaces the value; the caller has checked shape and type, holds the claim and the gate, and reads no more. `own` says that nothing else
+    /// has the memory of the new version.
     member this.Commit(next: Value, own: bool) =
-        lock Gate.instance (fun () ->
-            if owned && isNull leaf && readers = 0 && not (Object.ReferenceEquals(next, value)) then
-                spare <- value
+        if owned && isNull leaf && readers = 0 && not (Object.ReferenceEquals(next, value)) then
+            spare <- value
 
-            value <- next
-            owned <- own
-            leaf <- null
-            version <- version + 1L)
+        value <- next
+        owned <- own
+        leaf <- null
+        version <- version + 1L
 
-        let released =
-            lock dependents (fun () ->
-                let all = dependents.ToArray()
-                dependents.Clear()
-                all)
-
-        for weak in released do
+        for weak in dependents do
             match weak.TryGetTarget() with
             | true, retention -> retention.Release(this.Name, version - 1L)
             | _ -> ()
+
+        dependents.Clear()
 
     /// Checks a value or expression that is about to be written.
     member this.Check(shape: Shape, dtype: ElementType) =

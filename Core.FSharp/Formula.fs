@@ -1,16 +1,23 @@
 namespace Hybrid.Core
 
 open System
+open System.Collections.Generic
 
 /// Operations that were built once, to be applied to other operands as often as wanted: each result is one node then, however many
 /// operations lead to it. Plans write them out, so that nothing else has to know of them, and results keep their bits.
 [<Sealed; AllowNullLiteral>]
 type internal Formula(body: Order, key: int[]) =
+    // There are as many as there are kinds of updates in a program.
+    static let numbers = Dictionary<int[], int>(HashIdentity.Structural)
+
     /// The operations, on placeholders in the order of the operands.
     member _.Body = body
 
-    /// The body's structure, as a plan is found by it.
-    member _.Key = key
+    /// The same for all formulas of one structure, and for these alone: what stands for it where a plan is looked up.
+    member val Number =
+        lock numbers (fun () ->
+            numbers.TryAdd(key, numbers.Count) |> ignore
+            numbers[key])
 
     /// The body's nodes made anew over other operands, by position. `settle` may put another node in the place of each.
     member _.Write(operands: Node[], settle: Node -> Node) : Node[] =
@@ -38,7 +45,8 @@ module internal Formulas =
         let body = (n.Payload :?> Formula).Body
         body.Nodes[body.Roots[int n.Attribute]]
 
-    /// One result of a formula: the attribute is its number, the payload the formula.
+    /// One result of a formula: the attribute is its number, the payload the formula. The first has the operands as its inputs, the others have
+    /// the first, so that walks see operands once.
     let primitive: Primitive =
         { Primitive.define "formula" Family.Leaf -1 with
             Shape = ShapeRule(fun n -> (result n).Shape)
@@ -75,4 +83,13 @@ module internal Formulas =
 
     /// The results for some operands, one node each. No gradient passes.
     let apply (formula: Formula) (operands: Node[]) : Node[] =
-        Array.init formula.Body.Roots.Length (fun i -> Node.MakeFormula(primitive, int64 i, formula, operands))
+        let results = Array.zeroCreate<Node> formula.Body.Roots.Length
+
+        for i in 0 .. results.Length - 1 do
+            results[i] <-
+                if i = 0 then
+                    Node.MakeFormula(primitive, 0L, formula, null, operands)
+                else
+                    Node.MakeFormula(primitive, int64 i, formula, results[0], null)
+
+        results

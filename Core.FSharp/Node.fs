@@ -208,9 +208,6 @@ type Node =
     /// Whether it depends on a placeholder of a function that is being compiled, so that it has no value now.
     member internal this.Symbolic = this.symbolic
 
-    /// The inputs where they are held as one array, by which results of one formula know each other; null otherwise.
-    member internal this.Rest = this.rest
-
     /// The number of inputs.
     member this.Arity =
         if not (isNull this.rest) then this.rest.Length
@@ -341,11 +338,11 @@ type Node =
         node.tracked <- node.tracked && tracked
         node
 
-    /// One result of a formula; all of its results share the array of operands. No gradient passes.
-    static member internal MakeFormula(primitive: Primitive, attribute: int64, formula: obj, operands: Node[]) =
+    /// One result of a formula, with operands of its own or with the first result in their place. No gradient passes.
+    static member internal MakeFormula(primitive: Primitive, attribute: int64, formula: obj, first: Node, operands: Node[]) =
         let context = Context.Current
 
-        let node = Node(primitive, attribute, formula, context.Place, null, null, operands)
+        let node = Node(primitive, attribute, formula, context.Place, first, null, operands)
 
         node.Infer(context, false)
         node.tracked <- false

@@ -13,7 +13,7 @@ type internal Binding() =
     /// The cell whose current version is read at a position; null if it is no cell.
     abstract Cell: position: int -> CellState
 
-    /// Notes for all these cells that a run that reads them starts (1) or ends (-1).
+    /// Notes for all these cells that a run that reads them starts (1) or ends (-1). The gate is held.
     abstract Reading: change: int -> unit
 
 /// Nodes in evaluation order: every node stands after its inputs. Node i has the operands Operands[Starts[i]] up to
@@ -22,43 +22,51 @@ type internal Binding() =
 type internal Order() =
     inherit Binding()
     let mutable nodes: Node[] = Array.Empty()
-    let mutable starts: int[] = Array.Empty()
+    let mutable starts: int[] = [| 0 |]
     let mutable operands: int[] = Array.Empty()
-    let mutable roots: int[] = Array.Empty()
     let mutable count = 0
 
-    let copied (source: 'T[]) length (target: 'T[]) : 'T[] =
-        let target =
-            if target.Length >= length then
-                target
-            else
-                Array.zeroCreate length
-
-        Array.blit source 0 target 0 length
-        target
+    let grown (array: 'T[]) needed =
+        if needed < array.Length then
+            array
+        else
+            let larger = Array.zeroCreate (max 64 (2 * needed))
+            Array.blit array 0 larger 0 array.Length
+            larger
 
     member _.Nodes = nodes
     member _.Starts = starts
     member _.Operands = operands
 
     /// The positions of the nodes that were asked for.
-    member _.Roots = roots
+    member val Roots: int[] = Array.Empty() with get, set
 
     member _.Count = count
 
-    /// Makes it the order that a walk has found; a new one gets arrays of just the size.
-    member _.Set(foundNodes: Node[], foundStarts: int[], foundOperands: int[], length: int, edges: int, positions: int[]) =
-        nodes <- copied foundNodes length nodes
-        starts <- copied foundStarts (length + 1) starts
-        operands <- copied foundOperands edges operands
-        roots <- positions
-        count <- length
+    /// Gives a node the next position. Its operands, so many, are to be written from the index on that is returned.
+    member _.Add(node: Node, arity: int) =
+        let first = starts[count]
+        nodes <- grown nodes count
+        operands <- grown operands (first + arity)
+        starts <- grown starts (count + 1)
+        nodes[count] <- node
+        node.Position <- count
+        count <- count + 1
+        starts[count] <- first + arity
+        first
 
     /// The same order in arrays of just the size.
-    member this.Exact() =
+    member this.Exact() : Order =
         let exact = Order()
-        exact.Set(nodes, starts, operands, count, starts[count], roots)
+        exact.Copy this
         exact
+
+    member private this.Copy(other: Order) =
+        count <- other.Count
+        nodes <- Array.sub other.Nodes 0 count
+        starts <- Array.sub other.Starts 0 (count + 1)
+        operands <- Array.sub other.Operands 0 starts[count]
+        this.Roots <- other.Roots
 
     /// Forgets the nodes.
     member _.Clear() =
@@ -88,28 +96,11 @@ type internal Order() =
 /// alone and a walk allocates nothing but its result.
 module internal Walk =
     let mutable private epoch = 0
-    let mutable private found: Node[] = Array.zeroCreate 256
     let mutable private stack: Node[] = Array.zeroCreate 256
     let mutable private next: int[] = Array.zeroCreate 256
-    let mutable private starts: int[] = Array.zeroCreate 257
-    let mutable private operands: int[] = Array.zeroCreate 512
 
-    let private grown (array: 'T[]) needed =
-        if needed < array.Length then
-            array
-        else
-            let larger = Array.zeroCreate (2 * needed)
-            Array.blit array 0 larger 0 array.Length
-            larger
-
-    // After a very large graph the scratch would hold on to its size for nothing.
-    let private shrink () =
-        if found.Length > 65_536 then
-            found <- Array.zeroCreate 256
-            stack <- Array.zeroCreate 256
-            next <- Array.zeroCreate 256
-            starts <- Array.zeroCreate 257
-            operands <- Array.zeroCreate 512
+    // Scratch that a very large graph needed is not held on to.
+    let private most = 65_536
 
     /// What a walk descends to from a node.
     [<AbstractClass>]
@@ -117,19 +108,19 @@ module internal Walk =
         abstract Count: Node -> int
         abstract Child: Node * int -> Node
 
-    // Makes `result` the order of what leads to the roots.
+    // Adds what leads to the roots to an empty order.
     let private find (result: Order) (descent: Descent) (roots: Node[]) =
         lock Gate.instance (fun () ->
             epoch <- epoch + 1
             let now = epoch
-            let mutable count = 0
-            let mutable edges = 0
             let mutable depth = 0
 
             let inline push (node: Node) =
+                if depth = stack.Length then
+                    Array.Resize(&stack, 2 * depth)
+                    Array.Resize(&next, 2 * depth)
+
                 node.Mark <- now
-                stack <- grown stack depth
-                next <- grown next depth
                 stack[depth] <- node
                 next[depth] <- 0
                 depth <- depth + 1
@@ -152,37 +143,18 @@ module internal Walk =
                     else
                         depth <- depth - 1
                         stack[depth] <- null
-                        found <- grown found count
-                        starts <- grown starts (count + 1)
-                        operands <- grown operands (edges + arity)
-                        starts[count] <- edges
+                        let first = result.Add(node, arity)
 
                         for i in 0 .. arity - 1 do
-                            operands[edges + i] <- descent.Child(node, i).Position
+                            result.Operands[first + i] <- descent.Child(node, i).Position
 
-                        edges <- edges + arity
-                        node.Position <- count
-                        found[count] <- node
-                        count <- count + 1
+            result.Roots <- roots |> Array.map (fun root -> root.Position)
 
-            starts[count] <- edges
+            if stack.Length > most then
+                stack <- Array.zeroCreate 256
+                next <- Array.zeroCreate 256)
 
-            let positions = Array.zeroCreate<int> roots.Length
-
-            for i in 0 .. roots.Length - 1 do
-                positions[i] <- roots[i].Position
-
-            result.Set(found, starts, operands, count, edges, positions)
-            Array.Clear(found, 0, count)
-            shrink ())
-
-    /// What leads to the roots, in evaluation order.
-    let order (descent: Descent) (roots: Node[]) : Order =
-        let result = Order()
-        find result descent roots
-        result
-
-    /// As `order`, in memory of this thread that `giveBack` takes again.
+    /// What leads to the roots, in evaluation order, in memory of this thread that `giveBack` takes again.
     let borrow (descent: Descent) (roots: Node[]) : Order =
         let context = Context.Current
 
@@ -199,8 +171,15 @@ module internal Walk =
     let giveBack (order: Order) =
         order.Clear()
 
-        if order.Nodes.Length <= 65_536 then
+        if order.Nodes.Length <= most then
             Context.Current.Order <- order
+
+    /// As `borrow`, in arrays of just the size, to keep.
+    let order (descent: Descent) (roots: Node[]) : Order =
+        let found = borrow descent roots
+        let exact = found.Exact()
+        giveBack found
+        exact
 
     /// To all inputs.
     let everything =

@@ -277,34 +277,48 @@ type Engine(options: EngineOptions) =
             if isNull values[result] && plan.SoleRoots[result] >= 0 then
                 values[result] <- cells[i].TakeSpare()
 
-    /// Runs a plan whose roots from `first` on are new values of cells, replaces all of them, or none if it fails, and returns all outputs.
-    member internal this.Write(plan: Plan, binding: Binding, cells: CellState[], first: int) : Value[] =
-        let values = Array.zeroCreate<Value> plan.Outputs.Length
+    // All cells, or none.
+    static member private Claim(cells: CellState[]) =
         let mutable claimed = 0
-        let mutable reading = true
-        binding.Reading 1
 
         try
-            for cell in cells do
-                cell.BeginWrite()
+            while claimed < cells.Length do
+                cells[claimed].BeginWrite()
                 claimed <- claimed + 1
-
-            Engine.Lend(plan, binding, cells, first, values)
-            this.Fill(plan, binding, values)
-            binding.Reading -1
-            reading <- false
-
-            for i in 0 .. cells.Length - 1 do
-                let result = plan.Results[first + i]
-                cells[i].Commit(values[result], plan.SoleRoots[result] >= 0)
-
-            values
-        finally
+        with _ ->
             for i in 0 .. claimed - 1 do
                 cells[i].EndWrite()
 
-            if reading then
+            reraise ()
+
+    /// Runs a plan whose roots from `first` on are new values of cells, replaces all of them, or none if it fails, and returns all outputs.
+    member internal this.Write(plan: Plan, binding: Binding, cells: CellState[], first: int) : Value[] =
+        let values = Array.zeroCreate<Value> plan.Outputs.Length
+
+        lock Gate.instance (fun () ->
+            Engine.Claim cells
+            binding.Reading 1
+            Engine.Lend(plan, binding, cells, first, values))
+
+        let settle commit =
+            lock Gate.instance (fun () ->
                 binding.Reading -1
+
+                for i in 0 .. cells.Length - 1 do
+                    if commit then
+                        let result = plan.Results[first + i]
+                        cells[i].Commit(values[result], plan.SoleRoots[result] >= 0)
+
+                    cells[i].EndWrite())
+
+        try
+            this.Fill(plan, binding, values)
+        with _ ->
+            settle false
+            reraise ()
+
+        settle true
+        values
 
     static member private RefuseSymbolic(root: Node) =
         raise (

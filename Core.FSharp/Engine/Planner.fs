@@ -43,13 +43,9 @@ module internal Planner =
                     code.Add n.Attributes.Length
                     code.AddRange n.Attributes
 
-                // Results of one formula stand one after another; its body is written down with the first of them.
                 match Formulas.of' n with
                 | null -> ()
-                | formula when i > 0 && Object.ReferenceEquals(Formulas.of' order.Nodes[i - 1], formula) -> code.Add 0
-                | formula ->
-                    code.Add formula.Key.Length
-                    code.AddRange formula.Key
+                | formula -> code.Add formula.Number
 
                 code.Add n.Arity
 

@@ -221,20 +221,17 @@ let rebuild (order: Order) (outputs: int[]) (rewrite: bool) (inexact: bool) =
             origin.TryAdd(better, at) |> ignore
             better
 
-    // Bodies written out, by the operands that all results of one application share.
-    let written = Dictionary<Node[], Node[]>(HashIdentity.Reference)
+    // Bodies written out, by their first results.
+    let written = Dictionary<Node, Node[]>(HashIdentity.Reference)
     let result = Array.zeroCreate<Node> order.Count
 
     let writeOut (formula: Formula) (n: Node) (operands: Node[]) =
-        let nodes =
-            match written.TryGetValue n.Rest with
-            | true, known -> known
-            | _ ->
-                let nodes = formula.Write(operands, settle false)
-                written[n.Rest] <- nodes
-                nodes
+        let first = if n.Attribute = 0L then n else n.A
 
-        nodes[formula.Body.Roots[int n.Attribute]]
+        if n.Attribute = 0L then
+            written[n] <- formula.Write(operands, settle false)
+
+        written[first][formula.Body.Roots[int n.Attribute]]
 
     for i in 0 .. order.Count - 1 do
         let n = order.Nodes[i]
