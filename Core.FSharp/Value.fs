@@ -31,6 +31,11 @@ type Value internal (storage: Storage, shape: Shape, dtype: ElementType) =
     /// The same memory under another shape of the same size.
     member internal _.Reshaped(shape: Shape) = Value(storage, shape, dtype)
 
+    /// A part of the same memory: the elements of a shape from a position on.
+    member internal _.Part(start: int64, part: Shape) =
+        let size = int64 (dtype.Size())
+        Value(storage.Part(start * size, part.Size * size), part, dtype)
+
     member internal _.Span<'T when 'T: unmanaged and 'T: struct and 'T: (new: unit -> 'T) and 'T :> ValueType>() : Span<'T> =
         MemoryMarshal.Cast<byte, 'T>(storage.Span).Slice(0, int shape.Size)
 

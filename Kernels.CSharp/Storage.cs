@@ -30,11 +30,30 @@ public sealed class Storage
         Pointer = block.Start + offset;
     }
 
-    /// <summary>Address of the first byte, a multiple of <see cref="Alignment"/>; it never moves.</summary>
+    private Storage(StoragePool.Block block, int offset, long bytes)
+    {
+        (this.block, this.offset) = (block, offset);
+        Bytes = bytes;
+        Pointer = block.Start + offset;
+    }
+
+    /// <summary>Address of the first byte, a multiple of <see cref="Alignment"/> except in a <see cref="Part"/>; it never moves.</summary>
     public nint Pointer { get; }
 
     /// <summary>Usable size in bytes, as asked for.</summary>
     public long Bytes { get; }
+
+    /// <summary>A part of the same memory, which stays as long as the part is reachable.</summary>
+    /// <param name="start">The first byte of the part.</param>
+    /// <param name="bytes">How many.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The part reaches beyond the block.</exception>
+    public Storage Part(long start, long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(start + bytes, Bytes);
+        return new(block, offset + (int)start, bytes);
+    }
 
     /// <summary>The bytes, for host code to read and write.</summary>
     public unsafe Span<byte> Span => new((void*)Pointer, (int)Bytes);

@@ -54,10 +54,26 @@ let private padPrimitive: Primitive =
 
 /// Every `step`-th element of each axis, `length` of them from `start` on; three numbers an axis, already checked.
 let slice (ranges: int[]) (x: Node) =
-    let whole =
-        Seq.forall (fun i -> ranges[3 * i] = 0 && ranges[3 * i + 1] = x.Shape[i] && ranges[3 * i + 2] = 1) (seq { 0 .. x.Shape.Rank - 1 })
+    let rank = x.Shape.Rank
 
-    if whole then x else make slicePrimitive ranges x
+    // Whether all of the axes from one on are left as they are.
+    let whole first =
+        Seq.forall (fun i -> ranges[3 * i] = 0 && ranges[3 * i + 1] = x.Shape[i] && ranges[3 * i + 2] = 1) (seq { first .. rank - 1 })
+
+    if whole 0 then
+        x
+    elif
+        not (isNull x.Value)
+        && not x.Tracked
+        && whole 1
+        && (ranges[2] = 1 || ranges[1] <= 1)
+    then
+        // Rows of stored numbers are stored numbers themselves: one plan then serves all batches, wherever they start.
+        let shape = Shape(Array.init rank (fun i -> ranges[3 * i + 1]))
+        let row = x.Shape.Size / int64 (max 1 x.Shape[0])
+        Leaves.value (x.Value.Part(int64 ranges[0] * row, shape))
+    else
+        make slicePrimitive ranges x
 
 /// The transpose of slice: x's elements `step` apart from `start` on in zeros of the given length, for each axis.
 let pad (ranges: int[]) (x: Node) = make padPrimitive ranges x

@@ -351,3 +351,41 @@ let ``A transposed matrix costs no copy in front of a product`` () =
     Assert.Equal(1L, kernels (fun () -> Contractions.matmul (Moves.transpose (matrix [ 2; 4; 5 ])) (matrix [ 2; 4; 3 ])))
     Assert.Equal(1L, kernels (fun () -> Contractions.matmul (matrix [ 5; 4 ]) (matrix [ 2; 4; 3 ])))
     Assert.Equal(1L, kernels (fun () -> Contractions.matmul (Slices.slice [| 1; 3; 1; 2; 4; 1 |] (matrix [ 5; 7 ])) (matrix [ 4; 3 ])))
+
+[<Fact>]
+let ``Rows of stored numbers are stored numbers, and one plan serves them all`` () =
+    let engine = Engine(EngineOptions(Threads = 1))
+    use _ = engine.Use()
+    let stored = Tensor.From(Array.init 40 float, 10, 2, 2)
+
+    for start in 0..6 do
+        let rows = stored.Slice(0, start, start + 4)
+        Assert.Equal<float[]>(Array.init 16 (fun i -> float (4 * start + i)), rows.ToDoubles())
+        Assert.Equal(2.0 * float (Seq.sum (seq { 4 * start .. 4 * start + 15 })), (rows * 2.0).Sum().Item())
+
+    Assert.Equal(1L, engine.Stats.Compiles)
+    Assert.Equal(0L, stored.Slice(0, 10, 10).Shape.Size)
+    Assert.Equal<float[]>([| 0.0; 1.0; 2.0; 3.0; 8.0; 9.0; 10.0; 11.0 |], stored.Slice(0, 0, 4, 2).ToDoubles())
+    Assert.Equal<float[]>([| 36.0; 38.0 |], stored.Slice(0, 9).Slice(2, 0, 1).ToDoubles())
+
+[<Fact>]
+let ``Rows of a cell keep their numbers when it is written, and gradients pass through those of a parameter`` () =
+    let statistic = Cell("mean", Tensor.From([| 1.0; 2.0; 3.0; 4.0 |], 2, 2), false)
+
+    let step =
+        CompiledFunction(fun _ ->
+            statistic.Set(statistic.Value * 2.0)
+            [||])
+
+    step.Invoke [||] |> ignore
+    let row = statistic.Value.Slice(0, 1, 2)
+
+    for _ in 1..3 do
+        step.Invoke [||] |> ignore
+
+    Assert.Equal<float[]>([| 6.0; 8.0 |], row.ToDoubles())
+    Assert.Equal<float[]>([| 48.0; 64.0 |], statistic.Value.Slice(0, 1, 2).ToDoubles())
+
+    let parameter = Cell("weight", Tensor.From([| 1.0; 2.0; 3.0; 4.0 |], 2, 2))
+    parameter.Value.Slice(0, 1, 2).Square().Sum().Backward()
+    Assert.Equal<float[]>([| 0.0; 0.0; 6.0; 8.0 |], parameter.Grad.ToDoubles())
