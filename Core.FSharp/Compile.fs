@@ -2,6 +2,7 @@ namespace Hybrid.Core
 
 open System
 open System.Collections.Generic
+open System.Threading
 
 /// Where a leaf of a compiled function's plan gets its value at each call.
 [<Struct>]
@@ -11,14 +12,17 @@ type internal Source =
     | Captured of value: Value
     | Unbound
 
-/// What one call of a compiled function runs on.
-[<Sealed>]
-type internal Arguments(sources: Source[], cells: CellState[], order: Order, scopes: Scope[], arguments: Tensor[]) =
+/// What one call of a compiled function runs on, and the table of what it computes. Used again by the calls that follow.
+[<Sealed; AllowNullLiteral>]
+type internal Arguments(sources: Source[], cells: CellState[], order: Order, scopes: Scope[], outputs: int) =
     inherit Binding()
 
-    override _.Leaf position =
+    member val Given: Tensor[] = null with get, set
+    member val Values: Value[] = Array.zeroCreate outputs
+
+    override this.Leaf position =
         match sources[position] with
-        | Argument i -> arguments[i].Value
+        | Argument i -> this.Given[i].Value
         | CellInput cell -> cell.Value
         | Captured v -> v
         | Unbound -> invalidOp "not a leaf"
@@ -68,11 +72,27 @@ type internal Specialisation
     let read = cells |> Array.map (fun c -> c.Cell)
     let changed = written |> Array.map (fun c -> c.Cell)
     let scopes = order.Nodes |> Array.map (fun n -> n.Scope)
+    let mutable idle: Arguments = null
 
     member _.Signature = signature
 
     /// Runs the plan, writes the cells and returns the function's results.
-    member _.Run(engine: Engine, arguments: Tensor[]) : Tensor[] =
+    member this.Run(engine: Engine, arguments: Tensor[]) : Tensor[] =
+        let call =
+            match Interlocked.Exchange(&idle, null) with
+            | null -> Arguments(sources, read, order, scopes, plan.Outputs.Length)
+            | used -> used
+
+        call.Given <- arguments
+
+        try
+            this.Run(engine, call)
+        finally
+            call.Given <- null
+            Array.Clear call.Values
+            idle <- call
+
+    member private _.Run(engine: Engine, call: Arguments) : Tensor[] =
         for traced in cells do
             if traced.GradientContinued && not (isNull traced.Cell.Gradient) then
                 raise (
@@ -86,11 +106,11 @@ type internal Specialisation
                 )
 
         // Evaluated before any cell is held.
-        for argument in arguments do
+        for argument in call.Given do
             argument.Value |> ignore
 
-        let values =
-            engine.Write(plan, Arguments(sources, read, order, scopes, arguments), changed, outputs)
+        let values = call.Values
+        engine.Write(plan, call, changed, outputs, values)
 
         for i in 0 .. graded.Length - 1 do
             let cell = graded[i].Cell
@@ -102,7 +122,11 @@ type internal Specialisation
 
             cell.GradientOrigin <- null
 
-        let results = Array.zeroCreate<Tensor> outputs
+        let results =
+            if outputs = 0 then
+                Array.Empty()
+            else
+                Array.zeroCreate outputs
 
         for i in 0 .. outputs - 1 do
             results[i] <- Tensor(Leaves.value values[plan.Results[i]])

@@ -291,34 +291,33 @@ type Engine(options: EngineOptions) =
 
             reraise ()
 
-    /// Runs a plan whose roots from `first` on are new values of cells, replaces all of them, or none if it fails, and returns all outputs.
-    member internal this.Write(plan: Plan, binding: Binding, cells: CellState[], first: int) : Value[] =
-        let values = Array.zeroCreate<Value> plan.Outputs.Length
+    // Ends a run that writes cells, and replaces them if it succeeded.
+    static member private Settle(plan: Plan, binding: Binding, cells: CellState[], first: int, values: Value[], succeeded: bool) =
+        lock Gate.instance (fun () ->
+            binding.Reading -1
 
+            for i in 0 .. cells.Length - 1 do
+                if succeeded then
+                    let result = plan.Results[first + i]
+                    cells[i].Commit(values[result], plan.SoleRoots[result] >= 0)
+
+                cells[i].EndWrite())
+
+    /// Runs a plan whose roots from `first` on are new values of cells, and replaces all of them, or none if it fails. All outputs go to `values`,
+    /// which has room for each.
+    member internal this.Write(plan: Plan, binding: Binding, cells: CellState[], first: int, values: Value[]) : unit =
         lock Gate.instance (fun () ->
             Engine.Claim cells
             binding.Reading 1
             Engine.Lend(plan, binding, cells, first, values))
 
-        let settle commit =
-            lock Gate.instance (fun () ->
-                binding.Reading -1
-
-                for i in 0 .. cells.Length - 1 do
-                    if commit then
-                        let result = plan.Results[first + i]
-                        cells[i].Commit(values[result], plan.SoleRoots[result] >= 0)
-
-                    cells[i].EndWrite())
-
         try
             this.Fill(plan, binding, values)
         with _ ->
-            settle false
+            Engine.Settle(plan, binding, cells, first, values, false)
             reraise ()
 
-        settle true
-        values
+        Engine.Settle(plan, binding, cells, first, values, true)
 
     static member private RefuseSymbolic(root: Node) =
         raise (
@@ -442,7 +441,9 @@ type Engine(options: EngineOptions) =
         let struct (plan, values) =
             try
                 let plan = this.PlanFor(order, order.Roots)
-                struct (plan, this.Write(plan, order, cells, 0))
+                let values = Array.zeroCreate<Value> plan.Outputs.Length
+                this.Write(plan, order, cells, 0, values)
+                struct (plan, values)
             finally
                 Walk.giveBack order
 
