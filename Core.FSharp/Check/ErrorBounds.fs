@@ -137,6 +137,16 @@ module internal ErrorBounds =
             let local = Elementwise.scale (gamma u (max 1L (length n))) (apply a b)
             plus (plus (apply e[0] b) (apply a e[1])) local
 
+    // The product, and a sum with a bias that is rounded once more. Rectifying brings no two numbers further apart.
+    let private affine: Rule =
+        fun n e u ->
+            let product = Contractions.matmul n.A n.B
+
+            let sum =
+                plus (contraction (fun p -> int64 p.A.Shape[1]) product [| e[0]; e[1] |] u) (scaled u (Elementwise.add product n.C))
+
+            plus sum (if isNull e[2] then null else Moves.broadcastTo n.Shape e[2])
+
     let private larger: Rule =
         fun n e _ ->
             if e |> Array.forall isNull then
@@ -329,6 +339,8 @@ module internal ErrorBounds =
         table["sum"] <- sumOf (fun n -> n.A.Shape.Size / max 1L n.Shape.Size)
         table["scatterAdd"] <- sumOf (fun n -> n.B.Shape.Size)
         table["matmul"] <- contraction (fun n -> int64 n.A.Shape[n.A.Shape.Rank - 1])
+        table["affine"] <- affine
+        table["affineRelu"] <- affine
         // The attributes of windows begin with the kernel's height and width.
         let window (n: Node) =
             int64 n.Attributes[0] * int64 n.Attributes[1]

@@ -33,7 +33,7 @@ type internal Structure() =
         lock Gate.instance (fun () ->
             use _ = Mode.NoGrad()
             let order = Walk.order Walk.everything [| root |]
-            let struct (rebuilt, _) = Rewrite.rebuild order order.Roots true false
+            let struct (rebuilt, _) = Rewrite.rebuild order order.Roots true false false
             let graph = Walk.order Walk.everything [| rebuilt[order.Roots[0]] |]
             let ids = Array.zeroCreate<int> graph.Count
             let kernels = List<string>()

@@ -29,6 +29,8 @@ module internal Switches =
         for name in [ "relu"; "abs" ] do
             table[name] <- fun n -> [ sign n.A ]
 
+        table["affineRelu"] <- fun n -> [ sign (Elementwise.add (Contractions.matmul n.A n.B) n.C) ]
+
         for name in [ "maximum"; "minimum" ] do
             table[name] <- fun n -> [ against n ]
 

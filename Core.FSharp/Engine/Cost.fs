@@ -12,11 +12,13 @@ let private callMicroseconds = 0.1
 
 /// How many products a matrix product or a convolution sums up; 0 for everything else.
 let multiplyAdds (n: Node) : int64 =
-    if n.Arity <> 2 || n.Primitive.Family <> Family.Contraction then
+    if n.Arity < 2 || n.Primitive.Family <> Family.Contraction then
         0L
     else
         match n.Primitive.Name with
-        | "matmul" -> n.Shape.Size * int64 n.A.Shape[n.A.Shape.Rank - 1]
+        | "matmul"
+        | "affine"
+        | "affineRelu" -> n.Shape.Size * int64 n.A.Shape[n.A.Shape.Rank - 1]
         // Each filter meets each place of the output, whichever of the three is the result.
         | "conv2d" when n.B.Shape[0] > 0 -> n.Shape.Size * (n.B.Shape.Size / int64 n.B.Shape[0])
         | "conv2dInput" when n.B.Shape[0] > 0 -> n.A.Shape.Size * (n.B.Shape.Size / int64 n.B.Shape[0])

@@ -486,7 +486,7 @@ module internal Planner =
         (key: int[])
         : Plan =
         let struct (rebuilt, origin) =
-            Rewrite.rebuild order outputs making.Rewrite making.Inexact
+            Rewrite.rebuild order outputs making.Rewrite making.Inexact making.Fuse
 
         let roots = outputs |> Array.map (fun i -> rebuilt[i])
 

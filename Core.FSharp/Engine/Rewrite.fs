@@ -13,6 +13,8 @@ type Rule =
         Exact: bool
         /// Whether the first input must have no other use, as the rule would compute it a second time.
         Alone: bool
+        /// Whether it makes one operation of several, so that none can be told by itself what it made.
+        Merges: bool
         Apply: Node -> Node
     }
 
@@ -35,6 +37,7 @@ let private rule name exact apply =
         Name = name
         Exact = exact
         Alone = false
+        Merges = false
         Apply = apply
     }
 
@@ -67,6 +70,18 @@ let private chosenFirst (n: Node) =
         let zero = Elementwise.constantLike put.A 0.0
         let chosen = Elementwise.where (Elementwise.lessEqual largest bound) zero put.A
         Windows.putAt put.Shape[2] put.Shape[3] chosen put.B
+    else
+        null
+
+// The vector that a matrix repeats in every row, or null.
+let private rowOf (n: Node) =
+    if
+        n.Shape.Rank = 2
+        && is "broadcastTo" n
+        && n.A.Shape.Rank = 1
+        && n.A.Shape[0] = n.Shape[1]
+    then
+        n.A
     else
         null
 
@@ -118,6 +133,24 @@ let rules: Rule list =
         { rule "pad(a) + pad(b) -> paddedSum(a, b)" true (fun n -> if is "add" n then Slices.trySum n.A n.B else null) with
             Alone = true
         }
+        { rule "a @ b + c -> affine(a, b, c)" true (fun n ->
+              if is "add" n && is "matmul" n.A then
+                  match rowOf n.B with
+                  | null -> null
+                  | bias -> Contractions.affine bias n.A
+              else
+                  null) with
+            Alone = true
+            Merges = true
+        }
+        { rule "relu(affine(a, b, c)) -> affineRelu(a, b, c)" true (fun n ->
+              if is "relu" n && is "affine" n.A then
+                  Contractions.rectified n.A
+              else
+                  null) with
+            Alone = true
+            Merges = true
+        }
         rule "broadcast(broadcast(x)) -> broadcast(x)" true (fun n ->
             if is "broadcastTo" n && is "broadcastTo" n.A then
                 Moves.broadcastTo n.Shape n.A.A
@@ -159,11 +192,13 @@ let private sameWork =
     }
 
 /// A graph made anew for a plan: leaves replaced by placeholders numbered by position, so that the plan holds no one's memory,
-/// rules applied, equal work shared. Gives the new node of each position and the first position of each new node.
-let rebuild (order: Order) (outputs: int[]) (rewrite: bool) (inexact: bool) =
+/// rules applied, those that merge operations where wanted, equal work shared. Gives the new node of each position and the first position of each new node.
+let rebuild (order: Order) (outputs: int[]) (rewrite: bool) (inexact: bool) (merge: bool) =
     let shared = Dictionary<Node, Node> sameWork
     let origin = Dictionary<Node, int>(HashIdentity.Reference)
-    let active = rules |> List.filter (fun r -> r.Exact || inexact)
+
+    let active =
+        rules |> List.filter (fun r -> (r.Exact || inexact) && (merge || not r.Merges))
 
     let uses = Array.zeroCreate<int> order.Count
 

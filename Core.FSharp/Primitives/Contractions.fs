@@ -1,8 +1,52 @@
 /// Sums of products: the matrix product, and what is made of it.
 module internal Hybrid.Core.Contractions
 
+open System
 open Hybrid.Kernels
 open Hybrid.Core.Primitive
+
+// The product of a node's first two inputs; a third is added to each row.
+let private lower rectify =
+    Lowering(fun n inputs ->
+        let a, b = (Lower.matrices inputs[0]).Value, (Lower.matrices inputs[1]).Value
+        let bias = inputs.Length > 2
+        let dtype, last = n.DType, n.Shape.Rank - 1
+        let rows, columns, inner = n.Shape[last - 1], n.Shape[last], n.A.Shape[last]
+        let batch = Lower.extent n.Shape 0 (last - 1)
+        let batchStep = int64 rows * int64 columns
+
+        if bias && not inputs[2].IsContiguous then
+            null
+        else
+            Kernel(fun o ->
+                MatrixProduct.RunBatched(
+                    dtype,
+                    a.Transposed,
+                    b.Transposed,
+                    rows,
+                    columns,
+                    inner,
+                    o.Inputs[0],
+                    a.Step,
+                    a.BatchStep,
+                    o.Inputs[1],
+                    b.Step,
+                    b.BatchStep,
+                    o.Output,
+                    int64 columns,
+                    batchStep,
+                    batch,
+                    o.Pool,
+                    (if bias then o.Inputs[2] else 0n),
+                    rectify
+                )))
+
+// Both of rank 2 or more, with equal axes before the last two; the builder sees to that.
+let private productShape =
+    ShapeRule(fun n ->
+        let dims = n.A.Shape.ToArray()
+        dims[dims.Length - 1] <- n.B.Shape[dims.Length - 1]
+        Shape.Owning dims)
 
 let private matmulPrimitive: Primitive =
     { define "matmul" Family.Contraction 2 with
@@ -12,40 +56,8 @@ let private matmulPrimitive: Primitive =
         Latex = @"{0} \, {1}"
         Saves = 3
         Linear = Linearity.Separately
-        // Both of rank 2 or more, with equal axes before the last two; the builder sees to that.
-        Shape =
-            ShapeRule(fun n ->
-                let dims = n.A.Shape.ToArray()
-                dims[dims.Length - 1] <- n.B.Shape[dims.Length - 1]
-                Shape.Owning dims)
-        Lower =
-            Lowering(fun n inputs ->
-                let a, b = (Lower.matrices inputs[0]).Value, (Lower.matrices inputs[1]).Value
-                let dtype, last = n.DType, n.Shape.Rank - 1
-                let rows, columns, inner = n.Shape[last - 1], n.Shape[last], n.A.Shape[last]
-                let batch = Lower.extent n.Shape 0 (last - 1)
-                let batchStep = int64 rows * int64 columns
-
-                Kernel(fun o ->
-                    MatrixProduct.RunBatched(
-                        dtype,
-                        a.Transposed,
-                        b.Transposed,
-                        rows,
-                        columns,
-                        inner,
-                        o.Inputs[0],
-                        a.Step,
-                        a.BatchStep,
-                        o.Inputs[1],
-                        b.Step,
-                        b.BatchStep,
-                        o.Output,
-                        int64 columns,
-                        batchStep,
-                        batch,
-                        o.Pool
-                    )))
+        Shape = productShape
+        Lower = lower false
     }
 
 let private product (a: Node) (b: Node) =
@@ -134,6 +146,68 @@ tie
             sample "no rows" [ [ 0; 3 ]; [ 3; 2 ] ] (fun x -> matmul x[0] x[1])
         ])
 
+// ---- the product with what a layer does to it -------------------------------------------------------------------------
+
+let private affineRecord name text latex rectify : Primitive =
+    { define name Family.Contraction 3 with
+        Access = Access.Matrix
+        Type = Lower.floating
+        Text = text
+        Latex = latex
+        Saves = if rectify then 3 ||| output else 3
+        Shape = productShape
+        Lower = lower rectify
+    }
+
+let private affinePrimitive =
+    affineRecord "affine" "({0} @ {1} + {2})" @"({0} \, {1} + {2})" false
+
+let private rectifiedPrimitive =
+    { affineRecord "affineRelu" "relu({0} @ {1} + {2})" @"\operatorname{relu}({0} \, {1} + {2})" true with
+        Kink = "derivative 0 at 0"
+    }
+
+let private affineOf primitive (bias: Node) (product: Node) =
+    let row = Moves.reshape [| 1; bias.Shape[0] |] bias
+    Node.Make(primitive, 0L, null, product.A, product.B, row)
+
+/// a @ b + bias for each row of a product of matrices, bias `[columns]`: the same bits as the product and the sum, which plans put in their place.
+let affine (bias: Node) (product: Node) = affineOf affinePrimitive bias product
+
+/// relu(a @ b + bias), from an `affine`.
+let rectified (sum: Node) =
+    Node.Make(rectifiedPrimitive, 0L, null, sum.A, sum.B, sum.C)
+
+for primitive in [ affinePrimitive; rectifiedPrimitive ] do
+    let rectify = Object.ReferenceEquals(primitive, rectifiedPrimitive)
+
+    let build (x: Node[]) =
+        let sum = affine x[2] (product x[0] x[1])
+        if rectify then rectified sum else sum
+
+    tie
+        primitive
+        (fun n i g ->
+            let zero = Elementwise.constantLike g 0.0
+
+            let g =
+                if rectify then
+                    Elementwise.where (Elementwise.lessEqual n zero) zero g
+                else
+                    g
+
+            match i with
+            | 0 -> product g (Moves.transpose n.B)
+            | 1 -> product (Moves.transpose n.A) g
+            | _ -> Moves.sum [| 0 |] g |> Moves.reshape n.C.Shape.Raw)
+        (lazy
+            [
+                sample "matrices" [ [ 2; 3 ]; [ 3; 4 ]; [ 4 ] ] build
+                sample "one row" [ [ 1; 9 ]; [ 9; 4 ]; [ 4 ] ] build
+                sample "no terms" [ [ 2; 0 ]; [ 0; 3 ]; [ 3 ] ] build
+                sample "no rows" [ [ 0; 3 ]; [ 3; 2 ]; [ 2 ] ] build
+            ])
+
 /// Every product of an element of vector a with one of vector b: [m] and [n] to [m, n].
 let outer (a: Node) (b: Node) =
     if a.Shape.Rank <> 1 || b.Shape.Rank <> 1 then
@@ -142,4 +216,4 @@ let outer (a: Node) (b: Node) =
     Elementwise.mul (Moves.reshape [| a.Shape[0]; 1 |] a) b
 
 /// The primitives of this family.
-let all = [ matmulPrimitive ]
+let all = [ matmulPrimitive; affinePrimitive; rectifiedPrimitive ]

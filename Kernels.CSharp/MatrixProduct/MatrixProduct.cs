@@ -6,7 +6,7 @@ namespace Hybrid.Kernels;
 /// <remarks>
 /// Rule R10, exactly: every element of C is the chain <c>acc = fma(a[i, p], b[p, j], acc)</c> for p = 0 to K - 1 in order, starting at
 /// zero. So its bits depend on its row of op(A) and its column of op(B) alone: not on M, N, transposition, register width, blocking
-/// or number of threads. Only the payload of a NaN is not promised.
+/// or number of threads. Only the payload of a NaN is not promised. A bias is added to the finished sum.
 /// </remarks>
 public static unsafe class MatrixProduct
 {
@@ -69,6 +69,8 @@ public static unsafe class MatrixProduct
     /// <param name="strideC">Elements from one C to the next; the matrices must not overlap.</param>
     /// <param name="batch">Number of products; may be 0.</param>
     /// <param name="pool">Threads to use.</param>
+    /// <param name="bias">A number for each column, added to every row of each C; none by default.</param>
+    /// <param name="rectify">Whether the result then becomes max(result, 0), NaN staying NaN; false by default.</param>
     /// <exception cref="NotSupportedException">The type is not a floating-point type.</exception>
     public static void RunBatched(
         ElementType type,
@@ -87,13 +89,15 @@ public static unsafe class MatrixProduct
         long ldc,
         long strideC,
         int batch,
-        WorkerPool pool
+        WorkerPool pool,
+        nint bias = 0,
+        bool rectify = false
     )
     {
         int size = type.Size();
         Job job = new()
         {
-            Product = Describe(transposeA, transposeB, m, n, k, a, lda, b, ldb, c, ldc),
+            Product = Describe(transposeA, transposeB, m, n, k, a, lda, b, ldb, c, ldc) with { Bias = bias, Rectify = rectify },
             Kernel = Kernel(type),
             Size = size,
             StrideA = strideA,
@@ -182,6 +186,7 @@ public static unsafe class MatrixProduct
         p.A += (nint)(rows.From * p.RowStepA * job->Size);
         p.B += (nint)(columns.From * p.ColumnStepB * job->Size);
         p.C += (nint)(((rows.From * p.RowStepC) + columns.From) * job->Size);
+        p.Bias += p.Bias == 0 ? 0 : (nint)(columns.From * job->Size);
         p.M = (int)(rows.To - rows.From);
         p.N = (int)(columns.To - columns.From);
         job->Kernel(p);

@@ -20,6 +20,15 @@ internal struct Product
     public int M;
     public int N;
     public int K;
+
+    /// <summary>A number for each column to add to the sums, or 0 for none.</summary>
+    public nint Bias;
+
+    /// <summary>Whether results are rectified at last.</summary>
+    public bool Rectify;
+
+    /// <summary>Whether anything is to be done to finished sums.</summary>
+    public readonly bool HasEpilogue => Bias != 0 || Rectify;
 }
 
 /// <summary>The serial matrix product: blocks over N, K and M, packing, and calls of the tiles.</summary>
@@ -58,6 +67,31 @@ internal static unsafe class ProductLoop<S, V, T>
         else
         {
             RunBlocks(p);
+            return;
+        }
+
+        if (p.HasEpilogue)
+        {
+            Finish(p, (T*)p.C, p.M, 0, p.N);
+        }
+    }
+
+    /// <summary>Adds the bias to finished sums and rectifies them, while they are in the nearest cache.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Finish(in Product p, T* c, int rows, int firstColumn, int columns)
+    {
+        T* bias = p.Bias == 0 ? null : (T*)p.Bias + firstColumn;
+        for (int row = 0; row < rows; row++)
+        {
+            for (int column = 0; column < columns; column += S.Count)
+            {
+                int lanes = Math.Min(S.Count, columns - column);
+                V sum = S.LoadPart(c + column, lanes, S.Zero);
+                sum = bias == null ? sum : S.Add(sum, S.LoadPart(bias + column, lanes, S.Zero));
+                S.StorePart(c + column, p.Rectify ? ReluFunction<T>.Invoke<S, V>(sum) : sum, lanes);
+            }
+
+            c += p.RowStepC;
         }
     }
 
@@ -192,6 +226,7 @@ internal static unsafe class ProductLoop<S, V, T>
         {
             int tiles = Parts(Rows, MaxRows);
             int strips = Strips;
+            bool last = Product.HasEpilogue && FirstK + Depth == Product.K;
             T* packedA = PackedA ? PackA(tiles) : null;
             TileCall call = new() { K = Depth, RowStepC = (nint)(Product.RowStepC * sizeof(T)) };
             int largest = MaxRows * MaxVectors * S.Count;
@@ -235,6 +270,10 @@ internal static unsafe class ProductLoop<S, V, T>
                     }
 
                     TileTable<S, V, T>.Get(height, vectors)(&call);
+                    if (last)
+                    {
+                        Finish(Product, (T*)call.C, height, FirstColumn + column, columns);
+                    }
                 }
             }
         }

@@ -250,6 +250,25 @@ let private binary: (string * (float -> float -> float)) list =
 
 // ---- the table --------------------------------------------------------------------------------------------------------
 
+// The sums of products over the last axis of the first and the last but one of the second.
+let private product (x: Table[]) =
+    let last = x[0].Dims.Length - 1
+
+    tabulate (Array.updateAt last x[1].Dims[last] x[0].Dims) (fun position ->
+        let mutable sum = 0.0
+
+        for k in 0 .. x[0].Dims[last] - 1 do
+            sum <-
+                sum
+                + at x[0] (Array.updateAt last k position)
+                  * at x[1] (Array.updateAt (last - 1) k position)
+
+        sum)
+
+let private withBias (x: Table[]) =
+    let y = product x
+    tabulate y.Dims (fun position -> at y position + at x[2] [| 0; position[1] |])
+
 let private rules: (string * (Node -> Table[] -> Table)) list =
     [
         for name, f in unary do
@@ -354,21 +373,12 @@ let private rules: (string * (Node -> Table[] -> Table)) list =
         "argmin", (fun n x -> reduce n x[0] (best (<) >> float))
 
         // Contractions.
-        "matmul",
+        "matmul", (fun _ x -> product x)
+        "affine", (fun _ x -> withBias x)
+        "affineRelu",
         (fun _ x ->
-            let last = x[0].Dims.Length - 1
-            let inner = x[0].Dims[last]
-
-            tabulate (Array.updateAt last x[1].Dims[last] x[0].Dims) (fun position ->
-                let mutable sum = 0.0
-
-                for k in 0 .. inner - 1 do
-                    sum <-
-                        sum
-                        + at x[0] (Array.updateAt last k position)
-                          * at x[1] (Array.updateAt (last - 1) k position)
-
-                sum))
+            let y = withBias x
+            tabulate y.Dims (fun position -> max 0.0 (at y position)))
 
         // Selection.
         "gather",

@@ -1,0 +1,195 @@
+/// What matrix products do with finished sums, and what is computed beside or after something else: the bits of the plain plan, in fewer steps.
+module Hybrid.Core.Tests.EpilogueTests
+
+open System
+open Xunit
+open Hybrid.Core
+open Hybrid.Kernels
+
+let private on (options: EngineOptions) test =
+    let engine = Engine options
+    use _ = engine.Use()
+    test engine
+
+let private bits (t: Tensor) =
+    t.ToDoubles() |> Array.map BitConverter.DoubleToInt64Bits
+
+// Numbers of both signs; zeros of both, infinities and NaN among them where wanted.
+let private numbers (dtype: ElementType) odd seed (dims: int list) : Tensor =
+    let random = Random(seed: int)
+    let shape = Shape.Of(Array.ofList dims)
+    let special = [| 0.0; -0.0; infinity; nan; -infinity |]
+
+    let number i =
+        if odd && i % 7 = 3 then
+            special[i / 7 % special.Length]
+        else
+            random.NextDouble() - 0.5
+
+    Tensor.From(Array.init (int shape.Size) number, Array.ofList dims).To(dtype).Eval()
+
+// The bits of an expression of numbers x [rows, inner], w [columns, inner] and b [columns], and its plan.
+let private run options (build: unit -> Tensor) =
+    on options (fun engine ->
+        let y = build ()
+        bits y, engine.Explain())
+
+let private plain = EngineOptions(Threads = 1, Rewrites = false)
+
+let shapes: TheoryData<int, int, int, int> =
+    let data = TheoryData<int, int, int, int>()
+
+    for rows, columns, inner in
+        [
+            1, 10, 8
+            1, 3, 20
+            3, 33, 9
+            5, 4, 0
+            14, 16, 7
+            29, 50, 520
+            64, 128, 30
+            70, 2100, 5
+            130, 100, 1030
+        ] do
+        for threads in [ 1; 3 ] do
+            data.Add(rows, columns, inner, threads)
+
+    data
+
+[<Theory; MemberData(nameof shapes)>]
+let ``a product adds a bias and rectifies as it stores its sums`` rows columns inner threads =
+    for dtype in [ ElementType.Float32; ElementType.Float64 ] do
+        for odd in [ false; true ] do
+            let x = numbers dtype odd 1 [ rows; inner ]
+            let w = numbers dtype false 2 [ columns; inner ]
+            let b = numbers dtype odd 3 [ columns ]
+
+            for name, rectify in [ " affine ", id; " affineRelu ", (fun (y: Tensor) -> y.Relu()) ] do
+                let build () = rectify (x.MatMul(w.Transpose()) + b)
+
+                let expected, _ = run plain build
+                let actual, plan = run (EngineOptions(Threads = threads)) build
+                Assert.Equal<int64[]>(expected, actual)
+                Assert.Contains(name, plan)
+
+[<Fact>]
+let ``operands may lie in memory in any way`` () =
+    let x = numbers ElementType.Float32 false 1 [ 9; 12 ]
+    let w = numbers ElementType.Float32 false 2 [ 9; 20 ]
+    let b = numbers ElementType.Float32 false 3 [ 3; 40 ]
+
+    for bias in
+        [
+            (fun () -> b.Slice(0, 1, 2).Reshape(40).Slice(0, 1, 40, 2))
+            (fun () -> b.Transpose().Slice(1, 1, 2).Reshape(40).Slice(0, 3, 23))
+            (fun () -> b.Slice(1, 0, 20).Slice(0, 2).Reshape(20).Flip(0))
+            (fun () -> b.Slice(0, 0, 1).Slice(1, 0, 1).Reshape(1).BroadcastTo(Shape.Of 20))
+        ] do
+        let build () =
+            (x.Transpose().MatMul w + bias ()).Relu()
+
+        let expected, _ = run plain build
+        let actual, _ = run (EngineOptions(Threads = 1)) build
+        Assert.Equal<int64[]>(expected, actual)
+
+[<Fact>]
+let ``sums that something else needs stay sums`` () =
+    let x = numbers ElementType.Float32 false 1 [ 9; 12 ]
+    let w = numbers ElementType.Float32 false 2 [ 12; 20 ]
+    let b = numbers ElementType.Float32 false 3 [ 20 ]
+
+    let cases: (string * (unit -> Tensor)) list =
+        [
+            "affine",
+            (fun () ->
+                let product = x.MatMul w
+                (product + b) * product)
+            "affineRelu",
+            (fun () ->
+                let sum = x.MatMul w + b
+                sum.Relu() * sum)
+            "affine", (fun () -> x.MatMul w + numbers ElementType.Float32 false 4 [ 9; 20 ])
+            "affine", (fun () -> x.MatMul w + numbers ElementType.Float32 false 4 [ 9; 1 ])
+        ]
+
+    for name, build in cases do
+        let expected, _ = run plain build
+        let actual, plan = run (EngineOptions(Threads = 1)) build
+        Assert.Equal<int64[]>(expected, actual)
+        Assert.DoesNotContain($" {name} ", plan)
+
+[<Fact>]
+let ``the trap for NaN names the operation itself`` () =
+    let x = numbers ElementType.Float64 false 1 [ 3; 4 ]
+    let w = numbers ElementType.Float64 false 2 [ 4; 5 ]
+    let b = Tensor.From([| 0.0; nan; 0.0; 0.0; 0.0 |], 5)
+
+    on (EngineOptions(Threads = 1, TrapNonFinite = true)) (fun _ ->
+        let refused =
+            Assert.Throws<ValueException>(fun () -> (x.MatMul w + b).Relu().Eval() |> ignore)
+
+        Assert.Equal(
+            "add: expected finite values, as the NaN trap is on, got NaN at element 1. This is the first operation that makes one; look at its inputs.",
+            refused.Message
+        ))
+
+[<Fact>]
+let ``masks wait for their reader, so that each is made where it is used`` () =
+    let x = numbers ElementType.Float32 false 1 [ 8; 16 ]
+
+    let weights =
+        [|
+            for i in 0..2 -> Cell($"w{i}", numbers ElementType.Float32 false (2 + i) [ 16; 16 ])
+        |]
+
+    let gradients () =
+        CompiledFunction(fun _ ->
+            let mutable y = x
+
+            for w in weights do
+                w.ZeroGrad()
+                y <- (y.MatMul w.Value).Relu()
+
+            y.Square().Sum().Backward()
+            let found = weights |> Array.map _.Grad
+
+            for w in weights do
+                w.ZeroGrad()
+
+            found)
+            .Invoke
+            [||]
+        |> Array.collect bits
+
+    let expected = on plain (fun _ -> gradients ())
+
+    on (EngineOptions(Threads = 1)) (fun engine ->
+        Assert.Equal<int64[]>(expected, gradients ())
+        let plan = engine.Explain()
+        Assert.Equal(2, (plan.Split " lessEqual+where ").Length - 1)
+        Assert.DoesNotContain(" where ", plan))
+
+[<Fact>]
+let ``positions are found beside the largest, unless something asks for them before`` () =
+    let x = numbers ElementType.Float32 false 1 [ 20; 3; 6; 8 ]
+    let w = Cell("w", numbers ElementType.Float32 false 2 [ 4; 3; 3; 3 ])
+
+    let gradient (loss: Tensor -> Tensor -> Tensor) =
+        w.ZeroGrad()
+        let y = x.Conv2d(w.Value)
+        loss y (y.MaxPool2d(2)) |> fun (l: Tensor) -> l.Backward()
+        bits w.Grad
+
+    // What is wanted of pooling besides positions: nothing in the second, as the gradient of a sum asks for no values.
+    for both, loss in
+        [
+            true, (fun (_: Tensor) (pooled: Tensor) -> pooled.Square().Sum())
+            false, (fun (y: Tensor) (pooled: Tensor) -> pooled.Sum() + y.Tanh().Sum())
+            true, (fun (y: Tensor) (pooled: Tensor) -> (pooled * pooled.Tanh()).Sum() * y.MaxPool2d(2).Sum())
+        ] do
+        let expected = on plain (fun _ -> gradient loss)
+
+        on (EngineOptions(Threads = 2)) (fun engine ->
+            Assert.Equal<int64[]>(expected, gradient loss)
+            Assert.Equal(both, engine.Explain().Contains "maxPool")
+            Assert.Equal(not both, engine.Explain().Contains "maxPositions"))
