@@ -84,8 +84,8 @@ module internal Planner =
         let uses = Array.zeroCreate<int> work.Count
         let operand i k = work.Operands[work.Starts[i] + k]
 
-        // Nodes that are computed when they are asked for: masks for one reader, which take a byte an element to keep and nothing to compute beside it,
-        // and what a later kernel computes alongside.
+        // Nodes that are computed when they are asked for: masks for one reader, which cost nothing to compute beside it, and what a later kernel
+        // computes alongside. None waits for another, so that asking goes no deeper than one.
         let waiting = Array.zeroCreate<bool> work.Count
 
         do
@@ -100,6 +100,7 @@ module internal Planner =
                     && n.DType = ElementType.Bool
                     && uses[i] = 1
                     && not (isNull n.Primitive.Element)
+                    && Seq.forall (fun k -> not waiting[operand i k]) (seq { 0 .. n.Arity - 1 })
 
                 if n.Primitive.Alongside >= 0 then
                     waiting[operand i n.Primitive.Alongside] <- true

@@ -170,6 +170,18 @@ let ``masks wait for their reader, so that each is made where it is used`` () =
         Assert.DoesNotContain(" where ", plan))
 
 [<Fact>]
+let ``a chain of masks as long as a graph may be is planned`` () =
+    on (EngineOptions(Threads = 1, MaxPending = 200_000)) (fun _ ->
+        let x = numbers ElementType.Float32 false 1 [ 4 ]
+        let mutable mask = x.Less(Tensor.Scalar(0.0, ElementType.Float32))
+
+        for _ in 1..60_000 do
+            mask <- Tensor.Of(Elementwise.logicalNot mask.Node)
+
+        let expected = x.ToDoubles() |> Array.map (fun v -> if v < 0.0 then 1.0 else 0.0)
+        Assert.Equal<float[]>(expected, mask.ToDoubles()))
+
+[<Fact>]
 let ``positions are found beside the largest, unless something asks for them before`` () =
     let x = numbers ElementType.Float32 false 1 [ 20; 3; 6; 8 ]
     let w = Cell("w", numbers ElementType.Float32 false 2 [ 4; 3; 3; 3 ])
