@@ -134,7 +134,8 @@ type internal Specialisation
         results
 
 /// A function that is traced once for each signature (shapes, element types and mode) and then runs as one plan. Cells that it reads or
-/// writes are inputs and outputs of the plan; host numbers and tensors that it captured keep the value they had.
+/// writes are inputs and outputs of the plan; host numbers and tensors that it captured keep the value they had. Calls of a function that returns
+/// nothing, and writes cells that nobody reads from call to call, take no memory after the first few.
 [<Sealed>]
 type CompiledFunction(f: Func<Tensor[], Tensor[]>) =
     let specialisations = List<Specialisation>()

@@ -73,15 +73,15 @@ let private chosenFirst (n: Node) =
     else
         null
 
-// The vector that a matrix repeats in every row, or null.
+// What a matrix repeats in every row, as a row; null if it does not.
 let private rowOf (n: Node) =
     if
         n.Shape.Rank = 2
         && is "broadcastTo" n
-        && n.A.Shape.Rank = 1
-        && n.A.Shape[0] = n.Shape[1]
+        && n.A.Shape.Size = int64 n.Shape[1]
+        && (n.A.Shape.Rank = 1 || n.A.Shape.Rank = 2 && n.A.Shape[0] = 1)
     then
-        n.A
+        Moves.reshape [| 1; n.Shape[1] |] n.A
     else
         null
 

@@ -167,12 +167,9 @@ let private rectifiedPrimitive =
         Kink = "derivative 0 at 0"
     }
 
-let private affineOf primitive (bias: Node) (product: Node) =
-    let row = Moves.reshape [| 1; bias.Shape[0] |] bias
-    Node.Make(primitive, 0L, null, product.A, product.B, row)
-
-/// a @ b + bias for each row of a product of matrices, bias `[columns]`: the same bits as the product and the sum, which plans put in their place.
-let affine (bias: Node) (product: Node) = affineOf affinePrimitive bias product
+/// a @ b + bias of a product of matrices, for a bias `[1, columns]`: the same bits as the product and the sum, in whose place plans put it.
+let affine (bias: Node) (product: Node) =
+    Node.Make(affinePrimitive, 0L, null, product.A, product.B, bias)
 
 /// relu(a @ b + bias), from an `affine`.
 let rectified (sum: Node) =
@@ -199,13 +196,13 @@ for primitive in [ affinePrimitive; rectifiedPrimitive ] do
             match i with
             | 0 -> product g (Moves.transpose n.B)
             | 1 -> product (Moves.transpose n.A) g
-            | _ -> Moves.sum [| 0 |] g |> Moves.reshape n.C.Shape.Raw)
+            | _ -> Moves.sumTo n.C.Shape g)
         (lazy
             [
-                sample "matrices" [ [ 2; 3 ]; [ 3; 4 ]; [ 4 ] ] build
-                sample "one row" [ [ 1; 9 ]; [ 9; 4 ]; [ 4 ] ] build
-                sample "no terms" [ [ 2; 0 ]; [ 0; 3 ]; [ 3 ] ] build
-                sample "no rows" [ [ 0; 3 ]; [ 3; 2 ]; [ 2 ] ] build
+                sample "matrices" [ [ 2; 3 ]; [ 3; 4 ]; [ 1; 4 ] ] build
+                sample "one row" [ [ 1; 9 ]; [ 9; 4 ]; [ 1; 4 ] ] build
+                sample "no terms" [ [ 2; 0 ]; [ 0; 3 ]; [ 1; 3 ] ] build
+                sample "no rows" [ [ 0; 3 ]; [ 3; 2 ]; [ 1; 2 ] ] build
             ])
 
 /// Every product of an element of vector a with one of vector b: [m] and [n] to [m, n].

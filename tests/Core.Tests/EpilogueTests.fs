@@ -49,6 +49,8 @@ let shapes: TheoryData<int, int, int, int> =
             29, 50, 520
             64, 128, 30
             70, 2100, 5
+            // Few rows, so that threads share the columns.
+            16, 1000, 100
             130, 100, 1030
         ] do
         for threads in [ 1; 3 ] do

@@ -103,7 +103,7 @@ public sealed class ConvolutionTests
         return new(s[0], s[1], s[2], s[3], s[4], k[0], k[1], height, width, stride[0], stride[1], pad[0], pad[2], d[0], d[1]);
     }
 
-    private static void Check<T>(ConvolutionShape s, WorkerPool pool)
+    private static unsafe void Check<T>(ConvolutionShape s, WorkerPool pool)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         T[] x = Values.Random<T>((long)s.Batch * s.Channels * s.Height * s.Width, 1);
@@ -112,6 +112,23 @@ public sealed class ConvolutionTests
         Values.SameBits<T>(Forward(s, x, w), Run<T>(Convolution.Forward, s, g.Length, x, w, pool), $"{s} forward");
         Values.SameBits<T>(BackwardInput(s, g, w), Run<T>(Convolution.BackwardInput, s, x.Length, g, w, pool), $"{s} input");
         Values.SameBits<T>(BackwardWeight(s, x, g), Run<T>(Convolution.BackwardWeight, s, w.Length, x, g, pool), $"{s} weight");
+        if (s.FillsWithFilters(sizeof(T)))
+        {
+            (T[] images, PlaneSteps imageSteps) = Swapped(x, s.Batch, s.Channels, s.Height * s.Width);
+            (T[] filters, PlaneSteps filterSteps) = Swapped(w, s.Filters, s.Channels, s.KernelHeight * s.KernelWidth);
+            Kernel planes = (type, shape, y, a, b, threads) => Convolution.ForwardPlanes(type, shape, y, a, imageSteps, b, filterSteps, threads);
+            Values.SameBits<T>(Forward(s, x, w), Run(planes, s, g.Length, images, filters, pool), $"{s} with channels outside");
+        }
+    }
+
+    /// <summary>[images, channels, plane] with images and channels exchanged, and where planes lie then.</summary>
+    private static (T[] Elements, PlaneSteps Steps) Swapped<T>(T[] x, int images, int channels, int plane)
+    {
+        IEnumerable<int> starts =
+            from channel in Enumerable.Range(0, channels)
+            from image in Enumerable.Range(0, images)
+            select (image * channels) + channel;
+        return ([.. starts.SelectMany(at => x.Skip(at * plane).Take(plane))], new(plane, (long)images * plane));
     }
 
     private static T[] Run<T>(Kernel kernel, ConvolutionShape shape, int count, T[] a, T[] b, WorkerPool pool)
