@@ -514,3 +514,19 @@ let ``a rule reads cells and reports what they become, and nothing else`` () =
             Assert.Throws<ArgumentException>(fun () -> CellRule.SetAll([| momentum w w |], [||]))
 
         Assert.StartsWith("There are 1 rules and 0 arguments.", e.Message))
+
+[<Fact>]
+let ``calls of one compiled function on several threads do not meet`` () =
+    fresh (fun engine ->
+        let affine = CompiledFunction(fun x -> [| x[0] * 2.0 + x[1] |])
+
+        let wrong (thread: int) =
+            use _ = engine.Use()
+            let x, y = numbers 3000 thread, numbers 3000 (100 + thread)
+            let expected = bits (x * 2.0 + y)
+
+            Seq.init 200 (fun _ -> bits (affine.Invoke(x, y)[0]))
+            |> Seq.filter (fun found -> found <> expected)
+            |> Seq.length
+
+        Assert.Equal<int[]>(Array.zeroCreate 4, Array.Parallel.map wrong [| 1..4 |]))

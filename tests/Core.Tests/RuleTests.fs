@@ -666,18 +666,21 @@ let ``R11 many threads may build, run and train at once`` () =
 
 [<Fact>]
 let ``R11 two writers of one cell at once are an error that names it`` () =
-    let w = cell "w" [ 1.0 ]
+    let v, w = cell "v" [ 1.0 ], cell "w" [ 1.0 ]
     w.State.BeginWrite()
-    let error = Assert.Throws<CellException>(fun () -> w.Set(vector [ 2.0 ]))
+
+    let error =
+        Assert.Throws<CellException>(fun () -> Cell.SetAll([| v; w |], [| vector [ 2.0 ]; vector [ 2.0 ] |]))
 
     Assert.Equal(
         "write: expected one writer at a time for cell 'w', got a second run that writes it. Let one thread update a model, or give each thread a model of its own.",
         error.Message
     )
 
+    Assert.Equal(1.0, v.Value.Item())
     w.State.EndWrite()
-    w.Set(vector [ 2.0 ])
-    Assert.Equal(2.0, w.Value.Item())
+    Cell.SetAll([| v; w |], [| vector [ 2.0 ]; vector [ 2.0 ] |])
+    Assert.Equal(4.0, (v.Value + w.Value).Item())
 
 [<Fact>]
 let ``R11 a step that fails half-way changes no cell`` () =
