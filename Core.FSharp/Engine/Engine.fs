@@ -308,7 +308,16 @@ type Engine(options: EngineOptions) =
     member internal this.Write(plan: Plan, binding: Binding, cells: CellState[], first: int, values: Value[]) : unit =
         lock Gate.instance (fun () ->
             Engine.Claim cells
-            binding.Reading 1
+
+            try
+                binding.Reading 1
+            with _ ->
+                // Interrupted while it waited for a run that writes over what this one reads.
+                for cell in cells do
+                    cell.EndWrite()
+
+                reraise ()
+
             Engine.Lend(plan, binding, cells, first, values))
 
         try

@@ -53,7 +53,7 @@ internal sealed unsafe class ConvolutionKernels<S, V, T> : IConvolution
             return;
         }
 
-        if (s.Batch == 0)
+        if (s.Batch == 0 || s.OutHeight == 0 || s.OutWidth == 0)
         {
             LaneLayout<T>.Clear(dw, count * sizeof(T));
             return;

@@ -121,8 +121,8 @@ internal static unsafe class CorrelationPlan<S, V, T>
         Frame frame = Frame.Plain(0, s.Batch, s.Filters, s.OutHeight, s.OutWidth);
         frame.Top = Math.Max(0, (s.PadTop / s.StrideHeight) - reachTop);
         frame.Left = Math.Max(-others, (s.PadLeft / s.StrideWidth) - reachLeft);
-        frame.Rows = Math.Min(s.OutHeight - 1, (s.Height - 1 + s.PadTop) / s.StrideHeight) - frame.Top + 1;
-        frame.Columns = Math.Min(s.OutWidth - 1 + others, (s.Width - 1 + s.PadLeft) / s.StrideWidth) - frame.Left + 1;
+        frame.Rows = Math.Max(0, Math.Min(s.OutHeight - 1, (s.Height - 1 + s.PadTop) / s.StrideHeight) - frame.Top + 1);
+        frame.Columns = Math.Max(0, Math.Min(s.OutWidth - 1 + others, (s.Width - 1 + s.PadLeft) / s.StrideWidth) - frame.Left + 1);
         return frame;
     }
 
@@ -228,6 +228,12 @@ internal static unsafe class CorrelationPlan<S, V, T>
     /// </summary>
     private static Reach Met(int kernel, int dilation, int stride, int rest, int place, int length)
     {
+        if (length == 0)
+        {
+            // There is nothing to meet, and no length would mean no limit.
+            return default;
+        }
+
         Reach reach = new() { Length = length, TapStep = 1 };
         int first = 0;
         for (int i = 0; i < kernel; i++)
