@@ -101,7 +101,7 @@ public static unsafe class LanePooling
         bool overlap =
             shape.StrideHeight <= (shape.KernelHeight - 1) * shape.DilationHeight
             || shape.StrideWidth <= (shape.KernelWidth - 1) * shape.DilationWidth;
-        if (overlap || type != ElementType.Float32)
+        if (overlap || type != ElementType.Float32 || WindowSpan.AnyEmpty(shape))
         {
             Put(type, shape.Planes, count, size, dx, dy, positions);
         }

@@ -4,7 +4,7 @@ namespace Hybrid.Kernels;
 
 /// <summary>
 /// The largest elements under windows, and the way back, for a block of planes with a lane for each (see <see cref="LaneLayout{T}"/>): the first of equal
-/// ones, the first NaN if there is any. A window with nothing but padding gives 0 at position 0. Four windows beside each other are searched at a
+/// ones, the first NaN if there is any. A window with nothing but padding gives the element at position 0. Four windows beside each other are searched at a
 /// time where none reaches into the padding, so that their comparisons need not wait for each other.
 /// </summary>
 internal static unsafe class MaximumLoop<S, V, T>
@@ -31,7 +31,10 @@ internal static unsafe class MaximumLoop<S, V, T>
         }
     }
 
-    /// <summary>The transpose of taking the elements that were found under windows that do not overlap: each gradient at its position, zeros elsewhere.</summary>
+    /// <summary>
+    /// The transpose of taking the elements that were found under windows that do not overlap, each with some element: each gradient at its position,
+    /// zeros elsewhere.
+    /// </summary>
     public static void Put(PoolingShape shape, T* target, T* gradients, T* positions)
     {
         if (shape.OutHeight * shape.StrideHeight != shape.Height || shape.OutWidth * shape.StrideWidth != shape.Width || !Touch(shape))
@@ -77,7 +80,7 @@ internal static unsafe class MaximumLoop<S, V, T>
                 }
                 else
                 {
-                    results.Store<R>(0, S.Zero, S.ConstBits(0));
+                    results.Store<R>(0, S.Load(source), S.ConstBits(0));
                 }
 
                 results.Skip(1);

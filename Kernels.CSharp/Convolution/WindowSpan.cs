@@ -19,6 +19,23 @@ internal readonly struct WindowSpan
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static WindowSpan Column(in PoolingShape s, int place) => new(place, s.StrideWidth, s.PadLeft, s.DilationWidth, s.KernelWidth, s.Width);
 
+    /// <summary>Whether some place of the window covers nothing but padding.</summary>
+    public static bool AnyEmpty(in PoolingShape s)
+    {
+        bool empty = false;
+        for (int place = 0; place < s.OutHeight; place++)
+        {
+            empty |= Row(s, place).Count <= 0;
+        }
+
+        for (int place = 0; place < s.OutWidth; place++)
+        {
+            empty |= Column(s, place).Count <= 0;
+        }
+
+        return empty;
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private WindowSpan(int place, int stride, int padding, int dilation, int kernel, int length)
     {

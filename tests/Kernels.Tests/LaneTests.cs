@@ -39,6 +39,16 @@ public sealed class LaneTests
         int Reach() => ((places - 1) * stride) + ((kernel - 1) * dilation) + 1 - (2 * padding) + (stride > kernel ? 1 : 0);
     }
 
+    [Fact]
+    public void A_window_of_padding_alone_stands_at_the_first_element()
+    {
+        foreach (PoolingShape shape in new PoolingShape[] { new(3, 5, 6, 7, 8, 1, 1, 1, 1, 1, 1, 1, 1), new(2, 3, 3, 2, 2, 2, 2, 1, 1, 2, 2, 5, 5) })
+        {
+            Maxima<float>(shape);
+            Maxima<double>(shape);
+        }
+    }
+
     private static void Sum<T>(int reduce)
         where T : unmanaged, INumber<T>
     {
