@@ -161,11 +161,7 @@ public static unsafe partial class Selection
     {
         SelectionJob* job = (SelectionJob*)context;
         (long from, long to) = Split.Range(job->Count, part, job->Parts);
-        for (long i = from; i < to; i++)
-        {
-            byte* source = (byte*)job->X + (((int*)job->Indices)[i] * job->Inner);
-            Buffer.MemoryCopy(source, (byte*)job->Y + (i * job->Inner), job->Inner, job->Inner);
-        }
+        GatherLoop.Run((byte*)job->Y, (byte*)job->X, (int*)job->Indices, from, to, job->Inner);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
