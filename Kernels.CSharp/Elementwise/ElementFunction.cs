@@ -14,7 +14,7 @@ public readonly unsafe struct ElementFunction
     // A byte for each operand, the output lowest.
     private readonly uint sizes;
 
-    private ElementFunction(delegate* <Segment*, void> loop, long grain, params ReadOnlySpan<int> sizes)
+    private ElementFunction(ElementLoop loop, long grain, params ReadOnlySpan<int> sizes)
     {
         Loop = loop;
         Grain = grain;
@@ -29,7 +29,7 @@ public readonly unsafe struct ElementFunction
     public int Arity { get; }
 
     /// <summary>Compiled loop over a segment.</summary>
-    internal delegate* <Segment*, void> Loop { get; }
+    internal ElementLoop Loop { get; }
 
     /// <summary>Elements worth a part of their own.</summary>
     internal long Grain { get; }
@@ -43,13 +43,13 @@ public readonly unsafe struct ElementFunction
     /// <exception cref="NotSupportedException">The function does not exist for the type.</exception>
     public static ElementFunction Unary(UnaryOp op, ElementType type)
     {
-        delegate* <Segment*, void> loop = type switch
+        ElementLoop loop = type switch
         {
             ElementType.Float32 => Elementwise.FloatUnary<float>(op),
             ElementType.Float64 => Elementwise.FloatUnary<double>(op),
             ElementType.Int32 => Elementwise.IntUnary(op),
             ElementType.Bool when op == UnaryOp.Not => Elementwise.UnaryKernel<byte, NotFunction<byte>>(),
-            _ => null,
+            _ => default,
         };
         long grain = op switch
         {
@@ -66,14 +66,14 @@ public readonly unsafe struct ElementFunction
     /// <exception cref="NotSupportedException">The function does not exist for the type.</exception>
     public static ElementFunction Binary(BinaryOp op, ElementType type)
     {
-        delegate* <Segment*, void> loop = type switch
+        ElementLoop loop = type switch
         {
             ElementType.Float32 => Elementwise.FloatBinary<float>(op),
             ElementType.Float64 => Elementwise.FloatBinary<double>(op),
             ElementType.Int32 => Elementwise.IntBinary(op),
             ElementType.Bool when op == BinaryOp.And => Elementwise.BinaryKernel<byte, AndFunction<byte>>(),
             ElementType.Bool when op == BinaryOp.Or => Elementwise.BinaryKernel<byte, OrFunction<byte>>(),
-            _ => null,
+            _ => default,
         };
         int size = type.Size();
         return new(Existing(loop, op, type), op == BinaryOp.Power ? ScalarGrain : CheapGrain, size, size, size);
@@ -84,13 +84,13 @@ public readonly unsafe struct ElementFunction
     /// <param name="type">Element type of the inputs; any.</param>
     public static ElementFunction Compare(CompareOp op, ElementType type)
     {
-        delegate* <Segment*, void> loop = type switch
+        ElementLoop loop = type switch
         {
             ElementType.Float32 => Elementwise.CompareKernel<float>(op),
             ElementType.Float64 => Elementwise.CompareKernel<double>(op),
             ElementType.Int32 => Elementwise.CompareKernel<int>(op),
             ElementType.UInt8 or ElementType.Bool => Elementwise.CompareKernel<byte>(op),
-            _ => null,
+            _ => default,
         };
         return new(Existing(loop, op, type), CheapGrain, 1, type.Size(), type.Size());
     }
@@ -100,7 +100,7 @@ public readonly unsafe struct ElementFunction
     public static ElementFunction Select(ElementType type)
     {
         int size = type.Size();
-        delegate* <Segment*, void> loop = size switch
+        ElementLoop loop = size switch
         {
             1 => Elementwise.SelectKernel<byte>(),
             4 => Elementwise.SelectKernel<float>(),
@@ -117,11 +117,11 @@ public readonly unsafe struct ElementFunction
     /// <exception cref="NotSupportedException">The type is not a floating-point type.</exception>
     public static ElementFunction Bce(ElementType type)
     {
-        delegate* <Segment*, void> loop = type switch
+        ElementLoop loop = type switch
         {
             ElementType.Float32 => Elementwise.BinaryKernel<float, BceFunction<float>>(),
             ElementType.Float64 => Elementwise.BinaryKernel<double, BceFunction<double>>(),
-            _ => null,
+            _ => default,
         };
         return new(Existing(loop, "Bce", type), CostlyGrain, type.Size(), type.Size(), type.Size());
     }
@@ -134,7 +134,7 @@ public readonly unsafe struct ElementFunction
     /// <param name="to">Element type of the output; any.</param>
     public static ElementFunction Cast(ElementType from, ElementType to)
     {
-        delegate* <Segment*, void> loop = from switch
+        ElementLoop loop = from switch
         {
             ElementType.Float32 => Elementwise.CastKernel<float>(to),
             ElementType.Float64 => Elementwise.CastKernel<double>(to),
@@ -142,7 +142,7 @@ public readonly unsafe struct ElementFunction
             ElementType.UInt8 or ElementType.Bool when to == ElementType.Float32 => Elementwise.BytesKernel<float>(),
             ElementType.UInt8 or ElementType.Bool when to == ElementType.Float64 => Elementwise.BytesKernel<double>(),
             ElementType.UInt8 or ElementType.Bool => Elementwise.CastKernel<byte>(to),
-            _ => null,
+            _ => default,
         };
         return new(Existing(loop, "Cast", from), CostlyGrain, to.Size(), from.Size());
     }
@@ -162,9 +162,9 @@ public readonly unsafe struct ElementFunction
             operands[i] = (Size(i), inputs[i - 1]);
         }
 
-        ElementwiseJob.Run(space, Loop, operands, Grain, pool);
+        ElementwiseJob.Run(space, Loop.Run, operands, Grain, pool);
     }
 
-    private static delegate* <Segment*, void> Existing<TOp>(delegate* <Segment*, void> loop, TOp op, ElementType type) =>
-        loop is not null ? loop : throw new NotSupportedException($"{op} does not exist for {type}.");
+    private static ElementLoop Existing<TOp>(ElementLoop loop, TOp op, ElementType type) =>
+        loop.Run is not null ? loop : throw new NotSupportedException($"{op} does not exist for {type}.");
 }

@@ -5,7 +5,7 @@ namespace Hybrid.Kernels;
 /// <content>From operation and type to the compiled loop, for the register width of this machine.</content>
 public static unsafe partial class Elementwise
 {
-    internal static delegate* <Segment*, void> FloatUnary<T>(UnaryOp op)
+    internal static ElementLoop FloatUnary<T>(UnaryOp op)
         where T : unmanaged =>
         op switch
         {
@@ -26,10 +26,10 @@ public static unsafe partial class Elementwise
             UnaryOp.Flush => UnaryKernel<T, FlushFunction<T>>(),
             UnaryOp.Floor => UnaryKernel<T, FloorFunction<T>>(),
             UnaryOp.Square => UnaryKernel<T, SquareFunction<T>>(),
-            _ => null,
+            _ => default,
         };
 
-    internal static delegate* <Segment*, void> IntUnary(UnaryOp op) =>
+    internal static ElementLoop IntUnary(UnaryOp op) =>
         op switch
         {
             UnaryOp.Negate => UnaryKernel<int, NegateFunction<int>>(),
@@ -37,10 +37,10 @@ public static unsafe partial class Elementwise
             UnaryOp.Sign => UnaryKernel<int, SignFunction<int>>(),
             UnaryOp.Relu => UnaryKernel<int, ReluFunction<int>>(),
             UnaryOp.Square => UnaryKernel<int, SquareFunction<int>>(),
-            _ => null,
+            _ => default,
         };
 
-    internal static delegate* <Segment*, void> FloatBinary<T>(BinaryOp op)
+    internal static ElementLoop FloatBinary<T>(BinaryOp op)
         where T : unmanaged =>
         op switch
         {
@@ -51,10 +51,10 @@ public static unsafe partial class Elementwise
             BinaryOp.Power => BinaryKernel<T, PowerFunction<T>>(),
             BinaryOp.Maximum => BinaryKernel<T, MaximumFunction<T>>(),
             BinaryOp.Minimum => BinaryKernel<T, MinimumFunction<T>>(),
-            _ => null,
+            _ => default,
         };
 
-    internal static delegate* <Segment*, void> IntBinary(BinaryOp op) =>
+    internal static ElementLoop IntBinary(BinaryOp op) =>
         op switch
         {
             BinaryOp.Add => BinaryKernel<int, AddFunction<int>>(),
@@ -62,81 +62,75 @@ public static unsafe partial class Elementwise
             BinaryOp.Multiply => BinaryKernel<int, MultiplyFunction<int>>(),
             BinaryOp.Maximum => BinaryKernel<int, MaximumFunction<int>>(),
             BinaryOp.Minimum => BinaryKernel<int, MinimumFunction<int>>(),
-            _ => null,
+            _ => default,
         };
 
-    internal static delegate* <Segment*, void> CompareKernel<T>(CompareOp op)
+    internal static ElementLoop CompareKernel<T>(CompareOp op)
         where T : unmanaged =>
         op switch
         {
-            CompareOp.Equal => CompareKernel<T, EqualFunction<T>>(negated: false),
-            CompareOp.NotEqual => CompareKernel<T, EqualFunction<T>>(negated: true),
-            CompareOp.Less => CompareKernel<T, LessFunction<T>>(negated: false),
-            CompareOp.LessEqual => CompareKernel<T, LessEqualFunction<T>>(negated: false),
-            _ => null,
+            CompareOp.Equal => CompareKernel<T, EqualFunction<T>>(),
+            CompareOp.NotEqual => CompareKernel<T, NotEqualFunction<T>>(),
+            CompareOp.Less => CompareKernel<T, LessFunction<T>>(),
+            CompareOp.LessEqual => CompareKernel<T, LessEqualFunction<T>>(),
+            _ => default,
         };
 
-    internal static delegate* <Segment*, void> UnaryKernel<T, F>()
+    internal static ElementLoop UnaryKernel<T, F>()
         where T : unmanaged
         where F : struct, IUnaryFunction<T>
     {
         if (CpuFeatures.Has512)
         {
-            return &UnaryLoop<Simd512<T>, Vector512<T>, T, F>.Run;
+            return UnaryLoop<Simd512<T>, Vector512<T>, T, F>.Loop;
         }
 
-        return CpuFeatures.Has256 ? &UnaryLoop<Simd256<T>, Vector256<T>, T, F>.Run : &UnaryLoop<Simd128<T>, Vector128<T>, T, F>.Run;
+        return CpuFeatures.Has256 ? UnaryLoop<Simd256<T>, Vector256<T>, T, F>.Loop : UnaryLoop<Simd128<T>, Vector128<T>, T, F>.Loop;
     }
 
-    internal static delegate* <Segment*, void> BinaryKernel<T, F>()
+    internal static ElementLoop BinaryKernel<T, F>()
         where T : unmanaged
         where F : struct, IBinaryFunction<T>
     {
         if (CpuFeatures.Has512)
         {
-            return &BinaryLoop<Simd512<T>, Vector512<T>, T, F>.Run;
+            return BinaryLoop<Simd512<T>, Vector512<T>, T, F>.Loop;
         }
 
-        return CpuFeatures.Has256 ? &BinaryLoop<Simd256<T>, Vector256<T>, T, F>.Run : &BinaryLoop<Simd128<T>, Vector128<T>, T, F>.Run;
+        return CpuFeatures.Has256 ? BinaryLoop<Simd256<T>, Vector256<T>, T, F>.Loop : BinaryLoop<Simd128<T>, Vector128<T>, T, F>.Loop;
     }
 
-    internal static delegate* <Segment*, void> SelectKernel<T>()
+    internal static ElementLoop SelectKernel<T>()
         where T : unmanaged
     {
         if (CpuFeatures.Has512)
         {
-            return &SelectLoop<Simd512<T>, Vector512<T>, T>.Run;
+            return SelectLoop<Simd512<T>, Vector512<T>, T>.Loop;
         }
 
-        return CpuFeatures.Has256 ? &SelectLoop<Simd256<T>, Vector256<T>, T>.Run : &SelectLoop<Simd128<T>, Vector128<T>, T>.Run;
+        return CpuFeatures.Has256 ? SelectLoop<Simd256<T>, Vector256<T>, T>.Loop : SelectLoop<Simd128<T>, Vector128<T>, T>.Loop;
     }
 
-    internal static delegate* <Segment*, void> BytesKernel<T>()
+    internal static ElementLoop BytesKernel<T>()
         where T : unmanaged
     {
         if (CpuFeatures.Has512)
         {
-            return &BytesLoop<Simd512<T>, Vector512<T>, T>.Run;
+            return BytesLoop<Simd512<T>, Vector512<T>, T>.Loop;
         }
 
-        return CpuFeatures.Has256 ? &BytesLoop<Simd256<T>, Vector256<T>, T>.Run : &BytesLoop<Simd128<T>, Vector128<T>, T>.Run;
+        return CpuFeatures.Has256 ? BytesLoop<Simd256<T>, Vector256<T>, T>.Loop : BytesLoop<Simd128<T>, Vector128<T>, T>.Loop;
     }
 
-    internal static delegate* <Segment*, void> CompareKernel<T, F>(bool negated)
+    internal static ElementLoop CompareKernel<T, F>()
         where T : unmanaged
         where F : struct, IBinaryFunction<T>
     {
         if (CpuFeatures.Has512)
         {
-            return CompareKernel<Simd512<T>, Vector512<T>, T, F>(negated);
+            return CompareLoop<Simd512<T>, Vector512<T>, T, F>.Loop;
         }
 
-        return CpuFeatures.Has256 ? CompareKernel<Simd256<T>, Vector256<T>, T, F>(negated) : CompareKernel<Simd128<T>, Vector128<T>, T, F>(negated);
+        return CpuFeatures.Has256 ? CompareLoop<Simd256<T>, Vector256<T>, T, F>.Loop : CompareLoop<Simd128<T>, Vector128<T>, T, F>.Loop;
     }
-
-    internal static delegate* <Segment*, void> CompareKernel<S, V, T, F>(bool negated)
-        where S : ISimd<V, T>
-        where V : unmanaged
-        where T : unmanaged
-        where F : struct, IBinaryFunction<T> => negated ? &CompareLoop<S, V, T, F>.RunNegated : &CompareLoop<S, V, T, F>.Run;
 }

@@ -95,16 +95,16 @@ public static unsafe partial class Elementwise
         }
     }
 
-    internal static delegate* <Segment*, void> CastKernel<TFrom>(ElementType to)
+    internal static ElementLoop CastKernel<TFrom>(ElementType to)
         where TFrom : unmanaged, INumberBase<TFrom> =>
         to switch
         {
-            ElementType.Float32 => &CastLoop<TFrom, float>.Run,
-            ElementType.Float64 => &CastLoop<TFrom, double>.Run,
-            ElementType.Int32 => &CastLoop<TFrom, int>.Run,
-            ElementType.UInt8 => &CastLoop<TFrom, byte>.Run,
-            ElementType.Bool => &CastLoop<TFrom, byte>.RunToBool,
-            _ => null,
+            ElementType.Float32 => new(&CastLoop<TFrom, float>.Run, null),
+            ElementType.Float64 => new(&CastLoop<TFrom, double>.Run, null),
+            ElementType.Int32 => new(&CastLoop<TFrom, int>.Run, null),
+            ElementType.UInt8 => new(&CastLoop<TFrom, byte>.Run, null),
+            ElementType.Bool => new(&CastLoop<TFrom, byte>.RunToBool, null),
+            _ => default,
         };
 
     private readonly record struct FillJob(nint Target, long Count, long Bits, int Size, int Parts);

@@ -277,6 +277,15 @@ internal readonly struct EqualFunction<T> : IBinaryFunction<T>
         where V : unmanaged => S.Equal(a, b);
 }
 
+internal readonly struct NotEqualFunction<T> : IBinaryFunction<T>
+    where T : unmanaged
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Invoke<S, V>(V a, V b)
+        where S : ISimd<V, T>
+        where V : unmanaged => S.Xor(S.Equal(a, b), S.Equal(S.Zero, S.Zero));
+}
+
 internal readonly struct LessFunction<T> : IBinaryFunction<T>
     where T : unmanaged
 {

@@ -66,6 +66,12 @@ internal unsafe struct FusedJob
     public int ScratchBytes;
     public int Parts;
 
+    /// <summary>Where the reference to the program's loop is, if it has been written as one; otherwise 0.</summary>
+    public nint Loop;
+    public int* OutputSizes;
+    public int OutputCount;
+    public bool StagesInputs;
+
     public void Run(WorkerPool pool)
     {
         fixed (FusedJob* self = &this)
@@ -78,14 +84,45 @@ internal unsafe struct FusedJob
     {
         FusedJob* job = (FusedJob*)context;
         (long from, long to) = Split.Range(job->Count, part, job->Parts, job->Block);
-        if (from < to)
+        if (from < to && job->Loop != 0)
         {
-            job->Walk(from, to);
+            job->RunLoop(from, to);
+        }
+        else if (from < to)
+        {
+            job->Interpret(from, to);
         }
     }
 
+    /// <summary>Calls the program's loop for each block, or once where nothing has to be copied between blocks.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Walk(long from, long to)
+    private void RunLoop(long from, long to)
+    {
+        FusedLoop loop = Unsafe.AsRef<FusedLoop>((void*)Loop);
+        nint scratch = StagesInputs ? Workspace.Get(Workspace.Purpose.Fused, ScratchBytes) : 0;
+        nint* operands = stackalloc nint[InputCount + OutputCount];
+        long step = StagesInputs ? Block : to - from;
+        for (long at = from; at < to; at += step)
+        {
+            long length = Math.Min(step, to - at);
+            Stage(scratch, from, at, length);
+            for (int i = 0; i < InputCount; i++)
+            {
+                operands[i] = Address(i, scratch, at);
+            }
+
+            for (int i = 0; i < OutputCount; i++)
+            {
+                operands[InputCount + i] = Outputs[i] + (nint)(at * OutputSizes[i]);
+            }
+
+            loop(operands, length);
+        }
+    }
+
+    /// <summary>Calls one function's loop after the other for each block.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Interpret(long from, long to)
     {
         nint scratch = Workspace.Get(Workspace.Purpose.Fused, ScratchBytes);
         Segment* segments = stackalloc Segment[CallCount];
@@ -97,16 +134,7 @@ internal unsafe struct FusedJob
         for (long at = from; at < to; at += Block)
         {
             long length = Math.Min(Block, to - at);
-            for (int i = 0; i < InputCount; i++)
-            {
-                FusedInput* input = Described + i;
-                if (input->Kind == FusedInput.Staged && (at == from || !input->Once))
-                {
-                    nint target = scratch + input->Scratch - (nint)(at * input->Size);
-                    ElementwiseJob.Copy(input->Space, input->Rank, input->Size, target, Inputs[i], at, at + length);
-                }
-            }
-
+            Stage(scratch, from, at, length);
             for (int i = 0; i < CallCount; i++)
             {
                 segments[i].Count = length;
@@ -119,6 +147,30 @@ internal unsafe struct FusedJob
             }
         }
     }
+
+    /// <summary>Copies the block of each staged input, the first time only where all blocks are the same.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private readonly void Stage(nint scratch, long from, long at, long length)
+    {
+        for (int i = 0; i < InputCount; i++)
+        {
+            FusedInput* input = Described + i;
+            if (input->Kind == FusedInput.Staged && (at == from || !input->Once))
+            {
+                nint target = scratch + input->Scratch - (nint)(at * input->Size);
+                ElementwiseJob.Copy(input->Space, input->Rank, input->Size, target, Inputs[i], at, at + length);
+            }
+        }
+    }
+
+    /// <summary>Where an input's element at a position is read.</summary>
+    private readonly nint Address(int input, nint scratch, long at) =>
+        Described[input].Kind switch
+        {
+            FusedInput.Direct => Inputs[input] + (nint)(at * Described[input].Size),
+            FusedInput.Repeated => Inputs[input],
+            _ => scratch + Described[input].Scratch,
+        };
 
     private void Prepare(Segment* segment, FusedCall* call, nint scratch, long from)
     {
@@ -136,14 +188,8 @@ internal unsafe struct FusedJob
                 continue;
             }
 
-            FusedInput* input = Described + operand;
-            segment->Step[k + 1] = input->Kind == FusedInput.Repeated ? 0 : 1;
-            segment->Address[k + 1] = input->Kind switch
-            {
-                FusedInput.Direct => Inputs[operand] + (nint)(from * input->Size),
-                FusedInput.Repeated => Inputs[operand],
-                _ => scratch + input->Scratch,
-            };
+            segment->Step[k + 1] = Described[operand].Kind == FusedInput.Repeated ? 0 : 1;
+            segment->Address[k + 1] = Address(operand, scratch, from);
         }
     }
 

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Hybrid.Kernels;
 
 /// <summary>One function of a <see cref="FusedProgram"/>.</summary>
@@ -14,8 +16,8 @@ public sealed record FusedStep(ElementFunction Function, IReadOnlyList<int> Oper
 /// results that nobody else needs never reach memory. The bits are those of the functions applied one after the other.
 /// </summary>
 /// <remarks>
-/// An interpreter over blocks rather than generated code: a call for each function and block costs nanoseconds where the block's elements
-/// cost hundreds, and nothing has to be compiled while a program starts.
+/// At first an interpreter over blocks: a call for each function and block costs nanoseconds where the block's elements cost hundreds, and nothing
+/// has to be compiled while a process starts. A program that has run <see cref="Often"/> times is written as one loop meanwhile (<see cref="FusedCode"/>).
 /// </remarks>
 public sealed unsafe class FusedProgram
 {
@@ -26,6 +28,9 @@ public sealed unsafe class FusedProgram
     private const int CacheBytes = 24 * 1024;
     private const int MostBlock = 4096;
 
+    /// <summary>Runs after which a program is worth a loop of its own.</summary>
+    internal const int Often = 16;
+
     private readonly FusedStep[] steps;
     private readonly IterationSpace?[] spaces;
     private readonly FusedInput[] inputs;
@@ -35,6 +40,10 @@ public sealed unsafe class FusedProgram
     private readonly long grain;
     private readonly int block;
     private readonly int scratchBytes;
+    private readonly int[] outputSizes;
+    private FusedLoop? loop;
+    private readonly bool stagesInputs;
+    private int runs;
 
     /// <summary>Prepares a program.</summary>
     /// <param name="shape">Length of each axis of every operand.</param>
@@ -58,6 +67,7 @@ public sealed unsafe class FusedProgram
             this.inputs[i] = Describe(shape, inputs[i].Size, inputs[i].Strides, out spaces[i]);
         }
 
+        stagesInputs = spaces.Any(space => space is not null);
         int elementBytes = Math.Max(inputs.Max(input => input.Size), steps.Max(step => step.Function.Size(0)));
         calls = GC.AllocateArray<FusedCall>(this.steps.Length, pinned: true);
         int slots = Allocate();
@@ -65,11 +75,16 @@ public sealed unsafe class FusedProgram
         scratchBytes = Place(slots, (block * elementBytes + StoragePool.Page - 1) & -StoragePool.Page);
         moves = GC.AllocateArray<FusedMove>(Moves().Count(), pinned: true);
         Moves().ToArray().CopyTo(moves, 0);
+        outputSizes = GC.AllocateArray<int>(Outputs, pinned: true);
+        this.steps.Where(step => step.IsOutput).Select(step => step.Function.Size(0)).ToArray().CopyTo(outputSizes, 0);
         grain = Math.Max(1, (long)(1 / this.steps.Sum(step => 1.0 / step.Function.Grain)));
     }
 
     /// <summary>Number of outputs: of steps whose result is wanted.</summary>
     public int Outputs { get; private set; }
+
+    /// <summary>Whether it has been written as one loop.</summary>
+    internal bool IsOneLoop => loop is not null;
 
     /// <summary>Whether an output may take an input's memory: everything that reads the input has done so when the output is written.</summary>
     /// <param name="output">Number of the output.</param>
@@ -92,12 +107,19 @@ public sealed unsafe class FusedProgram
             return;
         }
 
+        FusedLoop? written = loop;
+        if (written is null && runs < Often && Interlocked.Increment(ref runs) == Often && RuntimeFeature.IsDynamicCodeCompiled)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static program => program.WriteLoop(), this, preferLocal: false);
+        }
+
         // The arrays are pinned, so their addresses hold while they are reachable.
         fixed (FusedInput* described = this.inputs)
         fixed (FusedCall* called = calls)
         fixed (FusedMove* moved = moves)
         fixed (nint* from = inputs)
         fixed (nint* to = outputs)
+        fixed (int* sizes = outputSizes)
         {
             FusedJob job = new()
             {
@@ -113,11 +135,23 @@ public sealed unsafe class FusedProgram
                 Block = block,
                 ScratchBytes = scratchBytes,
                 Parts = Split.Parts(count, Math.Max(grain, block), pool),
+                Loop = written is null ? 0 : (nint)Unsafe.AsPointer(ref written),
+                OutputSizes = sizes,
+                OutputCount = Outputs,
+                StagesInputs = stagesInputs,
             };
             job.Run(pool);
         }
 
         GC.KeepAlive(this);
+    }
+
+    /// <summary>Writes the program as one loop now, if it can be written so; it is the same program.</summary>
+    /// <returns>Whether it is one loop.</returns>
+    internal bool WriteLoop()
+    {
+        loop ??= FusedCode.Write(steps, inputs);
+        return loop is not null;
     }
 
     private void Check(int inputCount)
@@ -202,7 +236,7 @@ public sealed unsafe class FusedProgram
         {
             calls[i] = new FusedCall
             {
-                Loop = (nint)steps[i].Function.Loop,
+                Loop = (nint)steps[i].Function.Loop.Run,
                 Arity = steps[i].Function.Arity,
                 Size = SizeOf(i),
                 Output = -1,

@@ -47,9 +47,22 @@ internal static unsafe class LaneMath
         T* exponents = stackalloc T[64 / sizeof(T)];
         S.Store(bases, a);
         S.Store(exponents, b);
+        (long Base, long Exponent) before = default;
+        T power = default;
         for (int i = 0; i < S.Count; i++)
         {
-            bases[i] = FromDouble<T>(Math.Pow(ToDouble(bases[i]), ToDouble(exponents[i])));
+            double x = ToDouble(bases[i]);
+            double y = ToDouble(exponents[i]);
+            (long, long) bits = (BitConverter.DoubleToInt64Bits(x), BitConverter.DoubleToInt64Bits(y));
+
+            // Most lanes of a single number, and of numbers that repeat, ask the same as the lane before.
+            if (i == 0 || bits != before)
+            {
+                power = FromDouble<T>(Math.Pow(x, y));
+                before = bits;
+            }
+
+            bases[i] = power;
         }
 
         return S.Load(bases);

@@ -9,6 +9,12 @@ internal static unsafe class UnaryLoop<S, V, T, F>
     where T : unmanaged
     where F : struct, IUnaryFunction<T>
 {
+    public static ElementLoop Loop => new(&Run, typeof(UnaryLoop<S, V, T, F>));
+
+    /// <summary>The function of one register.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Lanes(V x) => F.Invoke<S, V>(x);
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(Segment* segment)
     {
@@ -45,6 +51,12 @@ internal static unsafe class BinaryLoop<S, V, T, F>
     where T : unmanaged
     where F : struct, IBinaryFunction<T>
 {
+    public static ElementLoop Loop => new(&Run, typeof(BinaryLoop<S, V, T, F>));
+
+    /// <summary>The function of registers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Lanes(V a, V b) => F.Invoke<S, V>(a, b);
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(Segment* segment)
     {
@@ -108,6 +120,12 @@ internal static unsafe class SelectLoop<S, V, T>
     where V : unmanaged
     where T : unmanaged
 {
+    public static ElementLoop Loop => new(&Run, typeof(SelectLoop<S, V, T>));
+
+    /// <summary>The choice between registers by a mask.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Lanes(V condition, V a, V b) => S.Select(condition, a, b);
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(Segment* segment)
     {
@@ -150,19 +168,21 @@ internal static unsafe class SelectLoop<S, V, T>
     }
 }
 
-/// <summary>y = f(a, b) as bytes 0 and 1 over a segment; or the negation.</summary>
+/// <summary>y = f(a, b) as bytes 0 and 1 over a segment.</summary>
 internal static unsafe class CompareLoop<S, V, T, F>
     where S : ISimd<V, T>
     where V : unmanaged
     where T : unmanaged
     where F : struct, IBinaryFunction<T>
 {
-    public static void Run(Segment* segment) => Run(segment, S.Zero);
+    public static ElementLoop Loop => new(&Run, typeof(CompareLoop<S, V, T, F>));
 
-    public static void RunNegated(Segment* segment) => Run(segment, S.Equal(S.Zero, S.Zero));
+    /// <summary>The comparison of registers, as a mask.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Lanes(V a, V b) => F.Invoke<S, V>(a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Run(Segment* segment, V flip)
+    public static void Run(Segment* segment)
     {
         long count = segment->Count;
         for (long rows = segment->Rows; rows > 0; rows--)
@@ -179,7 +199,7 @@ internal static unsafe class CompareLoop<S, V, T, F>
             long i = 0;
             for (; i <= count - S.Count; i += S.Count)
             {
-                S.StoreMask(y + i, S.Xor(F.Invoke<S, V>(S.Load(a), S.Load(b)), flip));
+                S.StoreMask(y + i, F.Invoke<S, V>(S.Load(a), S.Load(b)));
                 a += stepA;
                 b += stepB;
             }
@@ -187,7 +207,7 @@ internal static unsafe class CompareLoop<S, V, T, F>
             if (i < count)
             {
                 int rest = (int)(count - i);
-                V mask = S.Xor(F.Invoke<S, V>(S.LoadPart(a, rest, S.Zero), S.LoadPart(b, rest, S.Zero)), flip);
+                V mask = F.Invoke<S, V>(S.LoadPart(a, rest, S.Zero), S.LoadPart(b, rest, S.Zero));
                 PartialMemory.SpreadMask(S.MaskBits(mask), y + i, rest);
             }
 

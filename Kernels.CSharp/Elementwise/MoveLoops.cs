@@ -154,6 +154,8 @@ internal static unsafe class BytesLoop<S, V, T>
     where V : unmanaged
     where T : unmanaged
 {
+    public static ElementLoop Loop => new(&Run, null);
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(Segment* segment)
     {

@@ -20,6 +20,11 @@ internal static class Split
     /// <summary>Bounds of part <paramref name="part"/> of <paramref name="parts"/>, in whole multiples of <paramref name="unit"/>.</summary>
     public static (long Start, long End) Range(long items, int part, int parts, long unit = 1)
     {
+        if (parts == 1)
+        {
+            return (0, items);
+        }
+
         long units = (items + unit - 1) / unit;
         long start = units * part / parts * unit;
         long end = units * (part + 1) / parts * unit;

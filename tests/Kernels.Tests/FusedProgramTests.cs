@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Xunit;
 
 namespace Hybrid.Kernels.Tests;
@@ -51,9 +52,15 @@ public sealed class FusedProgramTests
         using Block<float> left = new(a);
         using Block<float> right = new(b);
         using Block<float> one = new([1f]);
-        program.Run([left.Pointer, right.Pointer, one.Pointer], [left.Pointer, right.Pointer], WorkerPool.Serial);
-        Values.SameBits<float>([.. a.Zip(b, (p, q) => p + q)], left.Span, "sum");
-        Values.SameBits<float>([.. a.Zip(b, (p, q) => q * (p + q))], right.Span, "product");
+        foreach (bool written in new[] { false, true })
+        {
+            Assert.True(!written || program.WriteLoop());
+            a.CopyTo(left.Span);
+            b.CopyTo(right.Span);
+            program.Run([left.Pointer, right.Pointer, one.Pointer], [left.Pointer, right.Pointer], WorkerPool.Serial);
+            Values.SameBits<float>([.. a.Zip(b, (p, q) => p + q)], left.Span, "sum");
+            Values.SameBits<float>([.. a.Zip(b, (p, q) => q * (p + q))], right.Span, "product");
+        }
     }
 
     [Fact]
@@ -79,6 +86,57 @@ public sealed class FusedProgramTests
         Values.SameBits<float>([.. x.Select(v => v <= 0 ? 0 : v)], kept.Span, "kept");
         Values.SameBits<double>([.. x.Select(v => v <= 0 ? 0 : (double)v)], wide.Span, "wide");
         Values.SameBits<byte>([.. x.Select(v => v <= 0 ? (byte)0 : (byte)1)], alive.Span, "alive");
+    }
+
+    [Fact]
+    public void A_program_is_written_as_one_loop_when_it_has_run_often_and_keeps_its_bits()
+    {
+        ElementFunction tanh = ElementFunction.Unary(UnaryOp.Tanh, ElementType.Float32);
+        ElementFunction add = ElementFunction.Binary(BinaryOp.Add, ElementType.Float32);
+        FusedProgram program = new([700], [(4, [1])], [new(tanh, [0], false), new(add, [1, 0], true)]);
+        using Block<float> x = new(Numbers(700, 6));
+        using Block<float> y = new(700);
+        float[]? first = null;
+        for (int run = 0; !program.IsOneLoop; run++)
+        {
+            program.Run([x.Pointer], [y.Pointer], WorkerPool.Serial);
+            Values.SameBits<float>(first ??= y.ToArray(), y.Span);
+            Thread.Sleep(run < FusedProgram.Often ? 0 : 1);
+        }
+
+        program.Run([x.Pointer], [y.Pointer], WorkerPool.Serial);
+        Values.SameBits<float>(first!, y.Span);
+    }
+
+    [Theory]
+    [InlineData(ElementType.Float32)]
+    [InlineData(ElementType.Float64)]
+    public void Any_program_of_one_type_gives_the_bits_of_its_separate_functions_as_one_loop(ElementType type)
+    {
+        for (int seed = 0; seed < 60; seed++)
+        {
+            if (type == ElementType.Float32)
+            {
+                CheckRandom<float>(seed);
+            }
+            else
+            {
+                CheckRandom<double>(seed);
+            }
+        }
+    }
+
+    [Fact]
+    public void Programs_with_functions_of_several_types_stay_interpreted()
+    {
+        ElementFunction add = ElementFunction.Binary(BinaryOp.Add, ElementType.Float32);
+        ElementFunction narrow = ElementFunction.Cast(ElementType.Float64, ElementType.Float32);
+        ElementFunction wide = ElementFunction.Unary(UnaryOp.Sqrt, ElementType.Float64);
+        ElementFunction equal = ElementFunction.Compare(CompareOp.Equal, ElementType.UInt8);
+        ElementFunction either = ElementFunction.Binary(BinaryOp.Or, ElementType.Bool);
+        Assert.False(new FusedProgram([9], [(8, [1])], [new(narrow, [0], false), new(add, [1, 1], true)]).WriteLoop());
+        Assert.False(new FusedProgram([9], [(4, [1]), (8, [1])], [new(add, [0, 0], true), new(wide, [1], true)]).WriteLoop());
+        Assert.False(new FusedProgram([9], [(1, [1])], [new(equal, [0, 0], false), new(either, [1, 0], true)]).WriteLoop());
     }
 
     [Fact]
@@ -132,9 +190,83 @@ public sealed class FusedProgramTests
                 new(ElementFunction.Unary(UnaryOp.Abs, type), [4], true),
             ]
         );
-        program.Run([a.Pointer, b.Pointer], [fusedSum.Pointer, fusedSecond.Pointer], pool);
-        Values.SameBits<T>(sum.ToArray(), fusedSum.Span, $"{name}, the sum");
-        Values.SameBits<T>(second.ToArray(), fusedSecond.Span, $"{name}, the result");
+        foreach (bool written in new[] { false, true })
+        {
+            Assert.True(!written || program.WriteLoop());
+            fusedSum.Span.Clear();
+            fusedSecond.Span.Clear();
+            program.Run([a.Pointer, b.Pointer], [fusedSum.Pointer, fusedSecond.Pointer], pool);
+            Values.SameBits<T>(sum.ToArray(), fusedSum.Span, $"{name}, the sum, written as one loop: {written}");
+            Values.SameBits<T>(second.ToArray(), fusedSecond.Span, $"{name}, the result, written as one loop: {written}");
+        }
+    }
+
+    /// <summary>A program of random functions of numbers and masks, on inputs of which some are repeated and some are masks.</summary>
+    private static void CheckRandom<T>(int seed)
+        where T : unmanaged, System.Numerics.INumber<T>
+    {
+        Random random = new(seed);
+        ElementType type = Values.TypeOf<T>();
+        int columns = random.Next(1, 70);
+        int[] shape = [random.Next(1, 300), columns];
+        long[][] layouts =
+        [
+            [columns, 1],
+            [0, 0],
+            [0, 1],
+            [columns, 1],
+            [0, 0],
+        ];
+        bool[] isMask = [false, false, false, true, true];
+        List<bool> masks = [.. isMask];
+        List<FusedStep> steps = [];
+        int size = random.Next(1, 30);
+        for (int i = 0; i < size; i++)
+        {
+            int Pick(bool mask) => Enumerable.Range(0, masks.Count).Where(value => masks[value] == mask).OrderBy(_ => random.Next()).First();
+            UnaryOp[] unary = [.. Enum.GetValues<UnaryOp>().Where(op => op != UnaryOp.Not)];
+            BinaryOp[] binary = [.. Enum.GetValues<BinaryOp>().Where(op => op is not (BinaryOp.And or BinaryOp.Or))];
+            FusedStep step = random.Next(4) switch
+            {
+                0 => new(ElementFunction.Unary(unary[random.Next(unary.Length)], type), [Pick(false)], false),
+                1 => new(ElementFunction.Binary(binary[random.Next(binary.Length)], type), [Pick(false), Pick(false)], false),
+                2 => new(ElementFunction.Compare((CompareOp)random.Next(4), type), [Pick(false), Pick(false)], false),
+                _ => new(ElementFunction.Select(type), [Pick(true), Pick(false), Pick(false)], false),
+            };
+            masks.Add(step.Function.Size(0) == 1);
+            steps.Add(step with { IsOutput = i == size - 1 || random.Next(3) == 0 });
+        }
+
+        int elements = shape[0] * columns;
+        using Block<T> numbers = new([.. Numbers(elements, seed).Select(T.CreateTruncating)]);
+        using Block<byte> mask = new(Values.Random<byte>(elements, seed, 0, 2));
+        nint[] inputs = [.. isMask.Select((m, i) => m ? mask.Pointer + i : numbers.Pointer)];
+        int Bytes(bool isMask) => isMask ? 1 : type.Size();
+        FusedProgram program = new(shape, [.. layouts.Select((layout, i) => (Bytes(isMask[i]), layout))], steps);
+        byte[][] Results()
+        {
+            Block<byte>[] outputs = [.. steps.Where(step => step.IsOutput).Select(step => new Block<byte>(elements * step.Function.Size(0)))];
+            program.Run(inputs, [.. outputs.Select(output => output.Pointer)], new WorkerPool(2));
+            byte[][] bytes = [.. outputs.Select(output => output.ToArray())];
+            Array.ForEach(outputs, output => output.Dispose());
+            return bytes;
+        }
+
+        byte[][] separate = Results();
+        Assert.True(program.WriteLoop());
+        byte[][] together = Results();
+        for (int output = 0; output < separate.Length; output++)
+        {
+            string what = $"seed {seed}, output {output}";
+            if (separate[output].Length == elements)
+            {
+                Values.SameBits<byte>(separate[output], together[output], what);
+            }
+            else
+            {
+                Values.SameBits<T>(MemoryMarshal.Cast<byte, T>(separate[output]), MemoryMarshal.Cast<byte, T>(together[output]), what);
+            }
+        }
     }
 
     private static float[] Numbers(int count, int seed)

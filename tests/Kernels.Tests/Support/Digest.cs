@@ -65,16 +65,21 @@ internal static class Digest
         yield return Job<T>("select", a.Count, y => Elementwise.Select(type, four, y, mask.Pointer, a.Pointer, b.Pointer, pool));
         yield return Job<T>("bce", a.Count, y => Elementwise.Bce(type, three, y, unit.Pointer, unit.Pointer, pool));
         yield return Job<int>($"cast {type}", a.Count, y => Elementwise.Cast(type, ElementType.Int32, two, y, a.Pointer, pool));
-        FusedProgram fused = new(
-            [a.Count],
-            [(type.Size(), [1]), (type.Size(), [1])],
-            [
-                new(ElementFunction.Compare(CompareOp.Less, type), [0, 1], false),
-                new(ElementFunction.Unary(UnaryOp.Tanh, type), [0], false),
-                new(ElementFunction.Select(type), [2, 3, 1], true),
-            ]
-        );
+        FusedProgram Fused() =>
+            new(
+                [a.Count],
+                [(type.Size(), [1]), (type.Size(), [1])],
+                [
+                    new(ElementFunction.Compare(CompareOp.Less, type), [0, 1], false),
+                    new(ElementFunction.Unary(UnaryOp.Tanh, type), [0], false),
+                    new(ElementFunction.Select(type), [2, 3, 1], true),
+                ]
+            );
+        FusedProgram fused = Fused();
+        FusedProgram written = Fused();
+        written.WriteLoop();
         yield return Job<T>("fused", a.Count, y => fused.Run([a.Pointer, b.Pointer], [y], pool));
+        yield return Job<T>("fused as one loop", a.Count, y => written.Run([a.Pointer, b.Pointer], [y], pool));
         yield return Job<T>("cast back", a.Count, y => Elementwise.Cast(ElementType.UInt8, type, two, y, mask.Pointer, pool));
     }
 

@@ -1,0 +1,238 @@
+using System.Reflection;
+using System.Reflection.Emit;
+
+namespace Hybrid.Kernels;
+
+/// <summary>A fused program as one loop over the addresses of its inputs, then of its outputs.</summary>
+internal unsafe delegate void FusedLoop(nint* operands, long count);
+
+/// <summary>Writes a fused program as one loop, in which everything but inputs and outputs stays in registers.</summary>
+/// <remarks>
+/// The loop calls the functions that the separate loops are made of, and the compiler puts them in place, so the bits are the same. Functions
+/// must all work on registers of one type, and their masks stay registers: programs with conversions are left to the interpreter.
+/// </remarks>
+internal sealed class FusedCode
+{
+    private readonly IReadOnlyList<FusedStep> steps;
+    private readonly FusedInput[] inputs;
+    private readonly Type vector;
+    private readonly Type element;
+    private readonly Type memory;
+    private readonly DynamicMethod method;
+    private readonly ILGenerator code;
+
+    /// <summary>The number of the first element that is under way.</summary>
+    private readonly LocalBuilder index;
+
+    /// <summary>Elements that are left for the last, partly filled registers.</summary>
+    private readonly LocalBuilder rest;
+
+    /// <summary>Addresses of inputs and outputs; and in registers the values of inputs and steps, by their numbers.</summary>
+    private readonly List<LocalBuilder> addresses = [];
+    private readonly List<LocalBuilder> values = [];
+
+    private FusedCode(IReadOnlyList<FusedStep> steps, FusedInput[] inputs, Type[] registers)
+    {
+        this.steps = steps;
+        this.inputs = inputs;
+        vector = registers[1];
+        element = registers[2];
+        memory = typeof(FusedMemory<,,>).MakeGenericType(registers);
+        method = new DynamicMethod(
+            "fused",
+            typeof(void),
+            [typeof(nint).MakePointerType(), typeof(long)],
+            typeof(FusedCode).Module,
+            skipVisibility: true
+        )
+        {
+            InitLocals = false,
+        };
+        code = method.GetILGenerator();
+        index = code.DeclareLocal(typeof(long));
+        rest = code.DeclareLocal(typeof(int));
+    }
+
+    /// <summary>The program as a loop; null if it cannot be written as one.</summary>
+    public static FusedLoop? Write(IReadOnlyList<FusedStep> steps, FusedInput[] inputs)
+    {
+        Type[]? registers = Registers(steps, inputs);
+        return registers is null ? null : new FusedCode(steps, inputs, registers).Write();
+    }
+
+    /// <summary>The types that all functions share (operations, register, element), if they do, and if masks stand where masks belong.</summary>
+    private static Type[]? Registers(IReadOnlyList<FusedStep> steps, FusedInput[] inputs)
+    {
+        Type[]? shared = null;
+        foreach (FusedStep step in steps)
+        {
+            Type[]? registers = step.Function.Loop.Owner?.GetGenericArguments()[..3];
+            if (registers is null || registers[2] == typeof(byte) || !registers.SequenceEqual(shared ?? registers))
+            {
+                return null;
+            }
+
+            shared = registers;
+            for (int k = 0; k < step.Operands.Count; k++)
+            {
+                int operand = step.Operands[k];
+                int size = operand < inputs.Length ? inputs[operand].Size : steps[operand - inputs.Length].Function.Size(0);
+                if (size != step.Function.Size(k + 1))
+                {
+                    return null;
+                }
+            }
+        }
+
+        return shared;
+    }
+
+    private FusedLoop Write()
+    {
+        int outputs = steps.Count(step => step.IsOutput);
+        for (int operand = 0; operand < inputs.Length + outputs; operand++)
+        {
+            addresses.Add(code.DeclareLocal(typeof(nint)));
+            code.Emit(OpCodes.Ldarg_0);
+            code.Emit(OpCodes.Ldc_I4, operand * 8);
+            code.Emit(OpCodes.Add);
+            code.Emit(OpCodes.Ldind_I);
+            code.Emit(OpCodes.Stloc, addresses[operand]);
+        }
+
+        for (int value = 0; value < inputs.Length + steps.Count; value++)
+        {
+            values.Add(code.DeclareLocal(vector));
+            if (value < inputs.Length && inputs[value].Kind == FusedInput.Repeated)
+            {
+                code.Emit(OpCodes.Ldloc, addresses[value]);
+                Access(IsMask(value) ? nameof(FusedMemory<,,>.RepeatMask) : nameof(FusedMemory<,,>.Repeat));
+                code.Emit(OpCodes.Stloc, values[value]);
+            }
+        }
+
+        Loop();
+        return method.CreateDelegate<FusedLoop>();
+    }
+
+    /// <summary>Whole registers as long as there are some, then the rest in part of one.</summary>
+    private void Loop()
+    {
+        Label next = code.DefineLabel();
+        Label test = code.DefineLabel();
+        Label end = code.DefineLabel();
+        code.Emit(OpCodes.Ldc_I8, 0L);
+        code.Emit(OpCodes.Stloc, index);
+        code.Emit(OpCodes.Br, test);
+        code.MarkLabel(next);
+        Body(whole: true);
+        code.Emit(OpCodes.Ldloc, index);
+        Lanes();
+        code.Emit(OpCodes.Add);
+        code.Emit(OpCodes.Stloc, index);
+        code.MarkLabel(test);
+        code.Emit(OpCodes.Ldloc, index);
+        code.Emit(OpCodes.Ldarg_1);
+        Lanes();
+        code.Emit(OpCodes.Sub);
+        code.Emit(OpCodes.Ble, next);
+
+        code.Emit(OpCodes.Ldloc, index);
+        code.Emit(OpCodes.Ldarg_1);
+        code.Emit(OpCodes.Bge, end);
+        code.Emit(OpCodes.Ldarg_1);
+        code.Emit(OpCodes.Ldloc, index);
+        code.Emit(OpCodes.Sub);
+        code.Emit(OpCodes.Conv_I4);
+        code.Emit(OpCodes.Stloc, rest);
+        Body(whole: false);
+        code.MarkLabel(end);
+        code.Emit(OpCodes.Ret);
+    }
+
+    /// <summary>All steps for the elements at the index.</summary>
+    private void Body(bool whole)
+    {
+        HashSet<int> loaded = [];
+        int outputs = 0;
+        for (int i = 0; i < steps.Count; i++)
+        {
+            foreach (int operand in steps[i].Operands)
+            {
+                if (operand < inputs.Length && inputs[operand].Kind != FusedInput.Repeated && loaded.Add(operand))
+                {
+                    Load(operand, whole);
+                }
+            }
+
+            foreach (int operand in steps[i].Operands)
+            {
+                code.Emit(OpCodes.Ldloc, values[operand]);
+            }
+
+            code.Emit(OpCodes.Call, steps[i].Function.Loop.Owner!.GetMethod("Lanes")!);
+            code.Emit(OpCodes.Stloc, values[inputs.Length + i]);
+            if (steps[i].IsOutput)
+            {
+                Store(inputs.Length + i, inputs.Length + outputs++, whole);
+            }
+        }
+    }
+
+    private void Load(int input, bool whole)
+    {
+        Address(input, inputs[input].Size);
+        if (whole)
+        {
+            Access(IsMask(input) ? nameof(FusedMemory<,,>.LoadMask) : nameof(FusedMemory<,,>.Load));
+        }
+        else
+        {
+            code.Emit(OpCodes.Ldloc, rest);
+            Access(IsMask(input) ? nameof(FusedMemory<,,>.LoadMaskPart) : nameof(FusedMemory<,,>.LoadPart));
+        }
+
+        code.Emit(OpCodes.Stloc, values[input]);
+    }
+
+    private void Store(int value, int address, bool whole)
+    {
+        Address(address, IsMask(value) ? 1 : Size);
+        code.Emit(OpCodes.Ldloc, values[value]);
+        if (whole)
+        {
+            Access(IsMask(value) ? nameof(FusedMemory<,,>.StoreMask) : nameof(FusedMemory<,,>.Store));
+        }
+        else
+        {
+            code.Emit(OpCodes.Ldloc, rest);
+            Access(IsMask(value) ? nameof(FusedMemory<,,>.StoreMaskPart) : nameof(FusedMemory<,,>.StorePart));
+        }
+    }
+
+    /// <summary>Bytes of a number.</summary>
+    private int Size => element == typeof(double) ? sizeof(double) : sizeof(float);
+
+    private bool IsMask(int value) => (value < inputs.Length ? inputs[value].Size : steps[value - inputs.Length].Function.Size(0)) == 1;
+
+    private void Address(int operand, int size)
+    {
+        code.Emit(OpCodes.Ldloc, addresses[operand]);
+        code.Emit(OpCodes.Ldloc, index);
+        code.Emit(OpCodes.Ldc_I4, size);
+        code.Emit(OpCodes.Conv_I8);
+        code.Emit(OpCodes.Mul);
+        code.Emit(OpCodes.Conv_I);
+        code.Emit(OpCodes.Add);
+    }
+
+    private void Lanes()
+    {
+        code.Emit(OpCodes.Sizeof, vector);
+        code.Emit(OpCodes.Sizeof, element);
+        code.Emit(OpCodes.Div);
+        code.Emit(OpCodes.Conv_I8);
+    }
+
+    private void Access(string name) => code.Emit(OpCodes.Call, memory.GetMethod(name, BindingFlags.Public | BindingFlags.Static)!);
+}
