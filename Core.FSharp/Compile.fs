@@ -110,7 +110,7 @@ type internal Specialisation
             argument.Value |> ignore
 
         let values = call.Values
-        engine.Write(plan, call, changed, outputs, values)
+        engine.Write(plan, call, changed, values)
 
         for i in 0 .. graded.Length - 1 do
             let cell = graded[i].Cell
@@ -118,7 +118,7 @@ type internal Specialisation
             if isNull graded[i].Gradient then
                 cell.Gradient <- null
             else
-                cell.Gradient <- Leaves.value values[plan.Results[outputs + written.Length + i]]
+                cell.Gradient <- Leaves.value values[plan.Results[written.Length + i]]
 
             cell.GradientOrigin <- null
 
@@ -129,7 +129,7 @@ type internal Specialisation
                 Array.zeroCreate outputs
 
         for i in 0 .. outputs - 1 do
-            results[i] <- Tensor(Leaves.value values[plan.Results[i]])
+            results[i] <- Tensor(Leaves.value values[plan.Results[plan.Results.Length - outputs + i]])
 
         results
 
@@ -162,12 +162,13 @@ type CompiledFunction(f: Func<Tensor[], Tensor[]>) =
             |> Array.filter (fun c -> c.GradientTouched)
             |> Array.sortBy (fun c -> isNull c.Gradient)
 
+        // Cells first, so that a loss comes out of the pass that its gradient takes.
         let roots =
             Array.concat
                 [
-                    results
                     written |> Array.map (fun c -> c.Current)
                     graded |> Array.map (fun c -> c.Gradient) |> Array.filter (isNull >> not)
+                    results
                 ]
 
         // What does not depend on the arguments or cells is computed now, once; but a number that is repeated to a shape stays a

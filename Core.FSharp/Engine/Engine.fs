@@ -261,9 +261,9 @@ type Engine(options: EngineOptions) =
 
     // Gives a run the memory of the cells that it writes, where nothing else has seen it: that of the current version where the plan can
     // write over it, otherwise that of an older one.
-    static member private Lend(plan: Plan, binding: Binding, cells: CellState[], first: int, values: Value[]) =
+    static member private Lend(plan: Plan, binding: Binding, cells: CellState[], values: Value[]) =
         for struct (result, position) in plan.Overwrites do
-            let i = plan.SoleRoots[result] - first
+            let i = plan.SoleRoots[result]
 
             if i >= 0 && i < cells.Length && isNull values[result] then
                 let cell = cells[i]
@@ -272,7 +272,7 @@ type Engine(options: EngineOptions) =
                     values[result] <- cell.Value
 
         for i in 0 .. cells.Length - 1 do
-            let result = plan.Results[first + i]
+            let result = plan.Results[i]
 
             if isNull values[result] && plan.SoleRoots[result] >= 0 then
                 values[result] <- cells[i].TakeSpare()
@@ -292,20 +292,20 @@ type Engine(options: EngineOptions) =
             reraise ()
 
     // Ends a run that writes cells, and replaces them if it succeeded.
-    static member private Settle(plan: Plan, binding: Binding, cells: CellState[], first: int, values: Value[], succeeded: bool) =
+    static member private Settle(plan: Plan, binding: Binding, cells: CellState[], values: Value[], succeeded: bool) =
         lock Gate.instance (fun () ->
             binding.Reading -1
 
             for i in 0 .. cells.Length - 1 do
                 if succeeded then
-                    let result = plan.Results[first + i]
+                    let result = plan.Results[i]
                     cells[i].Commit(values[result], plan.SoleRoots[result] >= 0)
 
                 cells[i].EndWrite())
 
-    /// Runs a plan whose roots from `first` on are new values of cells, and replaces all of them, or none if it fails. All outputs go to `values`,
+    /// Runs a plan whose first roots are new values of cells, and replaces all of them, or none if it fails. All outputs go to `values`,
     /// which has room for each.
-    member internal this.Write(plan: Plan, binding: Binding, cells: CellState[], first: int, values: Value[]) : unit =
+    member internal this.Write(plan: Plan, binding: Binding, cells: CellState[], values: Value[]) : unit =
         lock Gate.instance (fun () ->
             Engine.Claim cells
 
@@ -318,15 +318,15 @@ type Engine(options: EngineOptions) =
 
                 reraise ()
 
-            Engine.Lend(plan, binding, cells, first, values))
+            Engine.Lend(plan, binding, cells, values))
 
         try
             this.Fill(plan, binding, values)
         with _ ->
-            Engine.Settle(plan, binding, cells, first, values, false)
+            Engine.Settle(plan, binding, cells, values, false)
             reraise ()
 
-        Engine.Settle(plan, binding, cells, first, values, true)
+        Engine.Settle(plan, binding, cells, values, true)
 
     static member private RefuseSymbolic(root: Node) =
         raise (
@@ -451,7 +451,7 @@ type Engine(options: EngineOptions) =
             try
                 let plan = this.PlanFor(order, order.Roots)
                 let values = Array.zeroCreate<Value> plan.Outputs.Length
-                this.Write(plan, order, cells, 0, values)
+                this.Write(plan, order, cells, values)
                 struct (plan, values)
             finally
                 Walk.giveBack order

@@ -130,7 +130,7 @@ let private crossEntropyPrimitive: Primitive =
         Type = Lower.floating
         Text = "crossEntropy({0}, {1})"
         Latex = @"-\log\operatorname{softmax}({0})_{{1}}"
-        Saves = 3
+        Saves = 3 ||| output
         Shape = ShapeRule(fun n -> checkLabels n n.A n.B)
         Lower =
             Lowering(fun n _ ->
@@ -143,8 +143,9 @@ let private crossEntropyPrimitive: Primitive =
     }
 
 let private crossEntropyGradientPrimitive: Primitive =
-    { define "crossEntropyGradient" Family.Normalisation 3 with
+    { define "crossEntropyGradient" Family.Normalisation 4 with
         Access = Access.Contiguous
+        Alongside = 3
         Type =
             TypeRule(fun n ->
                 if n.A.DType <> n.B.DType then
@@ -177,7 +178,7 @@ let private crossEntropyGradientPrimitive: Primitive =
                 let shape = n.C.Shape
 
                 Kernel(fun o ->
-                    Softmax.CrossEntropyGradient(dtype, o.Output, o.Inputs[1], o.Inputs[2], o.Inputs[0], rows, classes, o.Pool)
+                    Softmax.CrossEntropyGradient(dtype, o.Output, o.Inputs[1], o.Inputs[2], o.Inputs[0], rows, classes, o.Pool, o.Second)
                     |> Selection.checkPosition "crossEntropyGradient" "labels" classes shape labelAdvice o.Inputs[2]))
     }
 
@@ -185,13 +186,14 @@ let private crossEntropyGradientPrimitive: Primitive =
 let crossEntropy (logits: Node) (labels: Node) =
     Node.Make(crossEntropyPrimitive, 0L, null, logits, Selection.positions "crossEntropy" "labels" labels, null)
 
-/// The derivative of crossEntropy by its logits, times a gradient [...] of the losses: g (softmax(logits) - oneHot(labels)).
-let crossEntropyGradient (gradient: Node) (logits: Node) (labels: Node) =
-    Node.Make(crossEntropyGradientPrimitive, 0L, null, gradient, logits, Selection.positions "crossEntropyGradient" "labels" labels)
+/// The derivative of losses [...] = crossEntropy(logits, labels) by the logits, times a gradient [...] of the losses:
+/// g (softmax(logits) - oneHot(labels)). The losses are an input, as one pass over the logits gives both.
+let crossEntropyGradient (gradient: Node) (losses: Node) =
+    Node.MakeMany(crossEntropyGradientPrimitive, 0L, null, [| gradient; losses.A; losses.B; losses |])
 
 tie
     crossEntropyPrimitive
-    (fun n i g -> if i = 0 then crossEntropyGradient g n.A n.B else null)
+    (fun n i g -> if i = 0 then crossEntropyGradient g n else null)
     (lazy
         [
             for name, shape in
@@ -233,7 +235,7 @@ tie
                 {
                     Name = name
                     Inputs = [ perRow, Domain.Any; shape, Domain.Any; perRow, Domain.Index ]
-                    Build = fun x -> crossEntropyGradient x[0] x[1] x[2]
+                    Build = fun x -> crossEntropyGradient x[0] (crossEntropy x[1] x[2])
                 }
         ])
 

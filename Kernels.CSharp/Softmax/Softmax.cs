@@ -52,8 +52,9 @@ public static unsafe class Softmax
             return bad;
         }
 
-        SoftmaxJob job = Job(loss, logits, rows, cols, pool);
+        SoftmaxJob job = Job(0, logits, rows, cols, pool);
         job.Labels = labels;
+        job.Losses = loss;
         Run(Kernel(type, Kind.CrossEntropy), job, pool);
         return -1;
     }
@@ -67,9 +68,20 @@ public static unsafe class Softmax
     /// <param name="rows">Number of rows.</param>
     /// <param name="cols">Number of classes.</param>
     /// <param name="pool">Threads to use.</param>
+    /// <param name="loss">Second output [rows], of the bits of <see cref="CrossEntropy"/>, which has the exponentials in common; 0, the default, for none.</param>
     /// <returns>The first row whose label is not in [0, cols), nothing having been written; else -1.</returns>
     /// <exception cref="NotSupportedException">The type is not a floating-point type.</exception>
-    public static long CrossEntropyGradient(ElementType type, nint y, nint logits, nint labels, nint g, long rows, long cols, WorkerPool pool)
+    public static long CrossEntropyGradient(
+        ElementType type,
+        nint y,
+        nint logits,
+        nint labels,
+        nint g,
+        long rows,
+        long cols,
+        WorkerPool pool,
+        nint loss = 0
+    )
     {
         long bad = Selection.FirstBadIndex(labels, rows, cols);
         if (bad >= 0)
@@ -80,6 +92,7 @@ public static unsafe class Softmax
         SoftmaxJob job = Job(y, logits, rows, cols, pool);
         job.Labels = labels;
         job.Weights = g;
+        job.Losses = loss;
         Run(Kernel(type, Kind.Gradient), job, pool);
         return -1;
     }

@@ -9,6 +9,7 @@ internal struct SoftmaxJob
     public nint X;
     public nint Labels;
     public nint Weights;
+    public nint Losses;
     public long Rows;
     public long Columns;
     public int Parts;
@@ -88,26 +89,14 @@ internal static unsafe class SoftmaxLoop<S, V, T>
         T* exponentials = (T*)Workspace.Get(Workspace.Purpose.Row, BlockRows * job->Columns * sizeof(T));
         T* largest = stackalloc T[BlockRows];
         T* labelled = stackalloc T[BlockRows];
-        T* logs = stackalloc T[BlockRows];
-        int* labels = (int*)job->Labels;
+        T* sums = stackalloc T[BlockRows];
         (long from, long to) = Split.Range(job->Rows, part, job->Parts);
         for (long first = from; first < to; )
         {
             int rows = RowsOfBlock(job, to - first);
-            T* x = (T*)job->X + (first * job->Columns);
-            Exponentials(x, exponentials, rows, job->Columns, largest, logs);
-            Logarithms(logs);
-            for (int row = 0; row < rows; row++)
-            {
-                labelled[row] = x[(row * job->Columns) + labels[first + row]];
-            }
-
-            for (int row = 0; row < rows; row += S.Count)
-            {
-                V losses = S.Sub(S.Load(logs + row), S.Sub(S.Load(labelled + row), S.Load(largest + row)));
-                S.StorePart((T*)job->Y + first + row, losses, Math.Min(S.Count, rows - row));
-            }
-
+            Labelled(job, first, rows, labelled);
+            Exponentials((T*)job->X + (first * job->Columns), exponentials, rows, job->Columns, largest, sums);
+            Losses((T*)job->Losses + first, rows, labelled, largest, sums);
             first += rows;
         }
     }
@@ -117,25 +106,57 @@ internal static unsafe class SoftmaxLoop<S, V, T>
     {
         SoftmaxJob* job = (SoftmaxJob*)context;
         T* largest = stackalloc T[BlockRows];
+        T* labelled = stackalloc T[BlockRows];
         T* sums = stackalloc T[BlockRows];
         (long from, long to) = Split.Range(job->Rows, part, job->Parts);
         for (long first = from; first < to; )
         {
             int rows = RowsOfBlock(job, to - first);
             T* y = (T*)job->Y + (first * job->Columns);
+            Labelled(job, first, rows, labelled);
             Exponentials((T*)job->X + (first * job->Columns), y, rows, job->Columns, largest, sums);
+            if (job->Losses != 0)
+            {
+                Losses((T*)job->Losses + first, rows, labelled, largest, sums);
+            }
+
             for (int row = 0; row < rows; row++)
             {
                 V sum = S.Broadcast(sums[row]);
                 V weight = S.Broadcast(((T*)job->Weights)[first + row]);
-                T* labelled = y + ((int*)job->Labels)[first + row];
-                V probability = S.Div(S.Broadcast(*labelled), sum);
+                T* target = y + ((int*)job->Labels)[first + row];
+                V probability = S.Div(S.Broadcast(*target), sum);
                 DivideAndScale(y, job->Columns, sum, weight);
-                S.StorePart(labelled, S.Mul(S.Sub(probability, S.Const(1.0)), weight), 1);
+                S.StorePart(target, S.Mul(S.Sub(probability, S.Const(1.0)), weight), 1);
                 y += job->Columns;
             }
 
             first += rows;
+        }
+    }
+
+    /// <summary>The logits at the labels of a block's rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Labelled(SoftmaxJob* job, long first, int rows, T* labelled)
+    {
+        T* x = (T*)job->X + (first * job->Columns);
+        int* labels = (int*)job->Labels + first;
+        for (int row = 0; row < rows; row++)
+        {
+            labelled[row] = x[labels[row]];
+            x += job->Columns;
+        }
+    }
+
+    /// <summary>log(sum of e^(x - max x)) - (x[label] - max x) for each row of a block.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Losses(T* losses, int rows, T* labelled, T* largest, T* sums)
+    {
+        for (int row = 0; row < rows; row += S.Count)
+        {
+            V log = VectorMath.Log<S, V, T>(S.Load(sums + row));
+            V loss = S.Sub(log, S.Sub(S.Load(labelled + row), S.Load(largest + row)));
+            S.StorePart(losses + row, loss, Math.Min(S.Count, rows - row));
         }
     }
 

@@ -207,3 +207,69 @@ let ``positions are found beside the largest, unless something asks for them bef
             Assert.Equal<int64[]>(expected, gradient loss)
             Assert.Equal(both, engine.Explain().Contains "maxPool")
             Assert.Equal(not both, engine.Explain().Contains "maxPositions"))
+
+// A loss and its gradient by the logits as a compiled function returns them, or as one evaluation of both writes a cell.
+let private lossAndGradient compiled (dtype: ElementType) options =
+    on options (fun engine ->
+        let labels = Tensor.From([| 2; 0; 1; 1; 4 |], 5)
+        let logits = Cell("logits", numbers dtype false 3 [ 5; 7 ])
+
+        let step (_: Tensor[]) =
+            logits.ZeroGrad()
+            let loss = logits.Value.CrossEntropy(labels).Mean()
+            loss.Backward()
+            logits.Set(logits.Value - 0.1 * logits.Grad)
+            [| loss |]
+
+        let loss =
+            if compiled then
+                CompiledFunction(step).Invoke([||])[0]
+            else
+                (step [||])[0]
+
+        (bits loss, bits logits.Value), engine.Explain())
+
+[<Theory>]
+[<InlineData(true, ElementType.Float32)>]
+[<InlineData(true, ElementType.Float64)>]
+[<InlineData(false, ElementType.Float32)>]
+[<InlineData(false, ElementType.Float64)>]
+let ``A loss comes out of the pass that its gradient takes, with its bits`` (compiled: bool) (dtype: ElementType) =
+    let expected, _ =
+        lossAndGradient compiled dtype (EngineOptions(Threads = 1, TrapNonFinite = true))
+
+    let found, plans = lossAndGradient compiled dtype (EngineOptions(Threads = 1))
+    Assert.Equal(expected, found)
+
+    let step =
+        plans.Split("\n\n")
+        |> Array.find (fun plan -> plan.Contains "crossEntropyGradient")
+
+    Assert.DoesNotContain("crossEntropy float", step)
+
+[<Fact>]
+let ``A loss that was read before its gradient is not computed again`` () =
+    let separate =
+        on (EngineOptions(Threads = 1)) (fun engine ->
+            let labels = Tensor.From([| 2; 0 |], 2)
+            let logits = Cell("logits", numbers ElementType.Float32 false 4 [ 2; 3 ])
+            let loss = logits.Value.CrossEntropy(labels).Sum()
+            let read = bits loss
+            loss.Backward()
+            let gradient = bits logits.Grad
+            read, gradient, engine.Explain())
+
+    let together =
+        on (EngineOptions(Threads = 1)) (fun engine ->
+            let labels = Tensor.From([| 2; 0 |], 2)
+            let logits = Cell("logits", numbers ElementType.Float32 false 4 [ 2; 3 ])
+            let loss = logits.Value.CrossEntropy(labels).Sum()
+            loss.Backward()
+            let gradient = bits logits.Grad
+            bits loss, gradient, engine.Explain())
+
+    let read, gradient, plans = separate
+    let readAfter, gradientAfter, _ = together
+    Assert.Equal<int64[]>(read, readAfter)
+    Assert.Equal<int64[]>(gradient, gradientAfter)
+    Assert.Equal(2, plans.Split("crossEntropy").Length - 1)

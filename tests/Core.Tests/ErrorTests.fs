@@ -233,10 +233,10 @@ let private built: (string * (unit -> Node) * string) list =
         (fun () -> Normalisation.crossEntropy (f32 [ 2; 3 ]) (f32 [ 2 ])),
         "crossEntropy: expected labels of type int32 or uint8, got float32. Convert them with To(int32)."
         "crossEntropyGradient shape",
-        (fun () -> Normalisation.crossEntropyGradient (f32 [ 3 ]) (f32 [ 2; 3 ]) (i32 [ 2 ])),
+        (fun () -> Normalisation.crossEntropyGradient (f32 [ 3 ]) (Normalisation.crossEntropy (f32 [ 2; 3 ]) (i32 [ 2 ]))),
         "crossEntropyGradient: expected a gradient of shape [2], that of the losses, got [3]. Give one number for each row of logits."
         "crossEntropyGradient type",
-        (fun () -> Normalisation.crossEntropyGradient (f64 [ 2 ]) (f32 [ 2; 3 ]) (i32 [ 2 ])),
+        (fun () -> Normalisation.crossEntropyGradient (f64 [ 2 ]) (Normalisation.crossEntropy (f32 [ 2; 3 ]) (i32 [ 2 ]))),
         "crossEntropyGradient: expected tensors of one element type, got float64 and float32. Types never mix silently: convert one of them with To."
         "bce of types",
         (fun () -> Normalisation.bce (f32 [ 2 ]) (i32 [ 2 ])),
@@ -304,7 +304,7 @@ let private evaluated: (string * (unit -> Node) * string) list =
         (fun () -> Normalisation.crossEntropy (f32 [ 2; 2; 3 ]) (Moves.reshape [| 2; 2 |] (ints [ 0; 1; 2; 3 ]))),
         "crossEntropy: expected labels from 0 to 2, got 3 at [1, 1]. Labels are positions among the classes: check them, or the size of the last layer."
         "crossEntropyGradient",
-        (fun () -> Normalisation.crossEntropyGradient (f32 [ 2 ]) (f32 [ 2; 3 ]) (ints [ 0; -1 ])),
+        (fun () -> Normalisation.crossEntropyGradient (f32 [ 2 ]) (Normalisation.crossEntropy (f32 [ 2; 3 ]) (ints [ 0; -1 ]))),
         "crossEntropyGradient: expected labels from 0 to 2, got -1 at [1]. Labels are positions among the classes: check them, or the size of the last layer."
         "bce of logits",
         (fun () -> Normalisation.bce (numbers ElementType.Float32 [ 0.5; 1.5 ]) (f32 [ 2 ])),
