@@ -11,7 +11,8 @@ internal static unsafe class Packing<S, V, T>
 {
     /// <summary>
     /// Packs <paramref name="columns"/> columns of op(B) for <paramref name="depth"/> values of k: target[k, j], with rows of
-    /// <paramref name="width"/> elements (whole vectors), the columns beyond filled with zeros.
+    /// <paramref name="width"/> elements (whole vectors). The columns beyond hold numbers that do not matter: they are written so that chance cannot put
+    /// subnormal numbers there, which are slow.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Strip(T* source, long rowStep, long columnStep, T* target, int depth, int columns, int width)
@@ -65,6 +66,10 @@ internal static unsafe class Packing<S, V, T>
         if (rowStep != 1 || depth < 8 || columns < Vector128<T>.Count)
         {
             Elements(source, rowStep, columnStep, target, depth, columns, width);
+            for (int k = 0; columns < width && k < depth; k++)
+            {
+                new Span<T>(target + ((long)k * width) + columns, width - columns).Clear();
+            }
         }
         else if (columns >= S.Count)
         {
@@ -78,14 +83,12 @@ internal static unsafe class Packing<S, V, T>
         {
             Blocks<Simd128<T>, Vector128<T>>(source, columnStep, target, depth, columns, width);
         }
-
-        for (int k = 0; columns < width && k < depth; k++)
-        {
-            new Span<T>(target + ((long)k * width) + columns, width - columns).Clear();
-        }
     }
 
-    /// <summary>By blocks of eight values of k and a register of columns; the last blocks overlap those before.</summary>
+    /// <summary>
+    /// By blocks of eight values of k and a register of columns; the last blocks overlap those before. Columns beyond repeat the last block, as
+    /// clearing a few elements at a time costs more than storing registers.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Blocks<SB, VB>(T* source, long columnStep, T* target, int depth, int columns, int width)
         where SB : ISimd<VB, T>
@@ -100,6 +103,12 @@ internal static unsafe class Packing<S, V, T>
                 int k = Math.Min(next, depth - 8);
                 T* to = target + ((long)k * width) + j;
                 FourColumns<SB, VB, T>.LoadEight(from + k, columnStep, out FourColumns<SB, VB, T> four, out FourColumns<SB, VB, T> others);
+                for (int beyond = width - SB.Count; beyond > columns - SB.Count && j == columns - SB.Count; beyond -= SB.Count)
+                {
+                    four.Store(to + beyond - j, width);
+                    others.Store(to + beyond - j + (4 * width), width);
+                }
+
                 four.Store(to, width);
                 others.Store(to + (4 * width), width);
             }
