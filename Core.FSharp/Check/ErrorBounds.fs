@@ -339,6 +339,7 @@ module internal ErrorBounds =
         table["sum"] <- sumOf (fun n -> n.A.Shape.Size / max 1L n.Shape.Size)
         table["scatterAdd"] <- sumOf (fun n -> n.B.Shape.Size)
         table["matmul"] <- contraction (fun n -> int64 n.A.Shape[n.A.Shape.Rank - 1])
+        table["gatedMatmul"] <- table["matmul"]
         table["affine"] <- affine
         table["affineRelu"] <- affine
         // The attributes of windows begin with the kernel's height and width.

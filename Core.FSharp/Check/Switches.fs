@@ -31,6 +31,8 @@ module internal Switches =
 
         table["affineRelu"] <- fun n -> [ sign (Elementwise.add (Contractions.matmul n.A n.B) n.C) ]
 
+        table["gatedMatmul"] <- fun n -> [ sign n.C ]
+
         for name in [ "maximum"; "minimum" ] do
             table[name] <- fun n -> [ against n ]
 

@@ -18,7 +18,8 @@ let multiplyAdds (n: Node) : int64 =
         match n.Primitive.Name with
         | "matmul"
         | "affine"
-        | "affineRelu" -> n.Shape.Size * int64 n.A.Shape[n.A.Shape.Rank - 1]
+        | "affineRelu"
+        | "gatedMatmul" -> n.Shape.Size * int64 n.A.Shape[n.A.Shape.Rank - 1]
         // Each filter meets each place of the output, whichever of the three is the result.
         | "conv2d" when n.B.Shape[0] > 0 -> n.Shape.Size * (n.B.Shape.Size / int64 n.B.Shape[0])
         | "conv2dInput" when n.B.Shape[0] > 0 -> n.A.Shape.Size * (n.B.Shape.Size / int64 n.B.Shape[0])

@@ -11,8 +11,8 @@ type Rule =
     {
         Name: string
         Exact: bool
-        /// Whether the first input must have no other use, as the rule would compute it a second time.
-        Alone: bool
+        /// The input that must have no other use, as the rule would compute it a second time; -1 for none.
+        Alone: int
         /// Whether it makes one operation of several, so that none can be told by itself what it made.
         Merges: bool
         Apply: Node -> Node
@@ -36,7 +36,7 @@ let private rule name exact apply =
     {
         Name = name
         Exact = exact
-        Alone = false
+        Alone = -1
         Merges = false
         Apply = apply
     }
@@ -70,6 +70,22 @@ let private chosenFirst (n: Node) =
         let zero = Elementwise.constantLike put.A 0.0
         let chosen = Elementwise.where (Elementwise.lessEqual largest bound) zero put.A
         Windows.putAt put.Shape[2] put.Shape[3] chosen put.B
+    else
+        null
+
+// The gradient of a rectifier on that of the product that follows it.
+let private gate (n: Node) =
+    if
+        is "where" n
+        && is "matmul" n.C
+        && isNumber 0.0 n.B
+        && is "lessEqual" n.A
+        && isNumber 0.0 n.A.B
+        && n.A.A.DType = n.DType
+        && Shapes.same n.A.A.Shape n.Shape
+        && Shapes.same n.C.Shape n.Shape
+    then
+        Contractions.gated n.A.A n.C
     else
         null
 
@@ -123,7 +139,7 @@ let rules: Rule list =
                   Contractions.matmul (Moves.transpose n.A.B) (Moves.transpose n.A.A)
               else
                   null) with
-            Alone = true
+            Alone = 0
         }
         rule "where(x <= c, 0, putAt(g, p)) -> putAt(where(takeAt(x, p) <= c, 0, g), p)" true (fun n ->
             if is "where" n && isNumber 0.0 n.B then
@@ -131,7 +147,7 @@ let rules: Rule list =
             else
                 null)
         { rule "pad(a) + pad(b) -> paddedSum(a, b)" true (fun n -> if is "add" n then Slices.trySum n.A n.B else null) with
-            Alone = true
+            Alone = 0
         }
         { rule "a @ b + c -> affine(a, b, c)" true (fun n ->
               if is "add" n && is "matmul" n.A then
@@ -140,7 +156,7 @@ let rules: Rule list =
                   | bias -> Contractions.affine bias n.A
               else
                   null) with
-            Alone = true
+            Alone = 0
             Merges = true
         }
         { rule "relu(affine(a, b, c)) -> affineRelu(a, b, c)" true (fun n ->
@@ -148,7 +164,11 @@ let rules: Rule list =
                   Contractions.rectified n.A
               else
                   null) with
-            Alone = true
+            Alone = 0
+            Merges = true
+        }
+        { rule "where(c <= 0, 0, a @ b) -> gatedMatmul(a, b, c)" true gate with
+            Alone = 2
             Merges = true
         }
         rule "broadcast(broadcast(x)) -> broadcast(x)" true (fun n ->
@@ -205,15 +225,17 @@ let rebuild (order: Order) (outputs: int[]) (rewrite: bool) (inexact: bool) (mer
     for position in Seq.append order.Operands outputs do
         uses[position] <- uses[position] + 1
 
-    let rec simplify alone (n: Node) =
+    let never (_: int) = false
+
+    let rec simplify (alone: int -> bool) (n: Node) =
         let attempt r =
-            if r.Alone && not alone then
+            if r.Alone >= 0 && not (r.Alone < n.Arity && alone r.Alone) then
                 None
             else
                 Option.ofObj (r.Apply n)
 
         match List.tryPick attempt active with
-        | Some better -> if better.Arity = 0 then better else simplify false better
+        | Some better -> if better.Arity = 0 then better else simplify never better
         | None -> n
 
     // Values, scalars and placeholders are slots to fill at each run: numbered, and never merged.
@@ -264,7 +286,7 @@ let rebuild (order: Order) (outputs: int[]) (rewrite: bool) (inexact: bool) (mer
         let first = if n.Attribute = 0L then n else n.A
 
         if n.Attribute = 0L then
-            written[n] <- formula.Write(operands, settle false)
+            written[n] <- formula.Write(operands, settle never)
 
         written[first][formula.Body.Roots[int n.Attribute]]
 
@@ -279,10 +301,10 @@ let rebuild (order: Order) (outputs: int[]) (rewrite: bool) (inexact: bool) (mer
             if isSlot n then
                 Node.MakeLeaf(Leaves.placeholderPrimitive, int64 i, null, n.Shape, n.DType, null, false)
             elif n.Arity = 0 then
-                settle false (Leaves.constant n.DType (Leaves.number n))
+                settle never (Leaves.constant n.DType (Leaves.number n))
             else
                 match Formulas.of' n with
-                | null -> settle (uses[order.Operands[order.Starts[i]]] = 1) (Node.Remake(n, inputs ()))
+                | null -> settle (fun k -> uses[order.Operands[order.Starts[i] + k]] = 1) (Node.Remake(n, inputs ()))
                 | formula -> writeOut formula n (inputs ())
 
         origin.TryAdd(fresh, i) |> ignore

@@ -5,20 +5,28 @@ open System
 open Hybrid.Kernels
 open Hybrid.Core.Primitive
 
-// The product of a node's first two inputs; a third is added to each row.
-let private lower rectify =
+// What a product does with its third input.
+type private Third =
+    | Nothing
+    | Bias
+    | BiasThenRelu
+    | Gate
+
+// The product of a node's first two inputs.
+let private lower third =
     Lowering(fun n inputs ->
         let a, b = (Lower.matrices inputs[0]).Value, (Lower.matrices inputs[1]).Value
-        let bias = inputs.Length > 2
         let dtype, last = n.DType, n.Shape.Rank - 1
         let rows, columns, inner = n.Shape[last - 1], n.Shape[last], n.A.Shape[last]
         let batch = Lower.extent n.Shape 0 (last - 1)
         let batchStep = int64 rows * int64 columns
 
-        if bias && not inputs[2].IsContiguous then
+        if third <> Nothing && not inputs[2].IsContiguous then
             null
         else
             Kernel(fun o ->
+                let given wanted = if wanted then o.Inputs[2] else 0n
+
                 MatrixProduct.RunBatched(
                     dtype,
                     a.Transposed,
@@ -37,8 +45,9 @@ let private lower rectify =
                     batchStep,
                     batch,
                     o.Pool,
-                    (if bias then o.Inputs[2] else 0n),
-                    rectify
+                    given (third = Bias || third = BiasThenRelu),
+                    (third = BiasThenRelu),
+                    given (third = Gate)
                 )))
 
 // Both of rank 2 or more, with equal axes before the last two; the builder sees to that.
@@ -57,7 +66,7 @@ let private matmulPrimitive: Primitive =
         Saves = 3
         Linear = Linearity.Separately
         Shape = productShape
-        Lower = lower false
+        Lower = lower Nothing
     }
 
 let private product (a: Node) (b: Node) =
@@ -156,7 +165,7 @@ let private affineRecord name text latex rectify : Primitive =
         Latex = latex
         Saves = if rectify then 3 ||| output else 3
         Shape = productShape
-        Lower = lower rectify
+        Lower = lower (if rectify then BiasThenRelu else Bias)
     }
 
 let private affinePrimitive =
@@ -205,6 +214,43 @@ for primitive in [ affinePrimitive; rectifiedPrimitive ] do
                 sample "no rows" [ [ 0; 3 ]; [ 3; 2 ]; [ 1; 2 ] ] build
             ])
 
+let private gatedPrimitive: Primitive =
+    { define "gatedMatmul" Family.Contraction 3 with
+        Access = Access.Matrix
+        Type = Lower.floating
+        Text = "where({2} <= 0, 0, {0} @ {1})"
+        Latex = @"\mathbf{1}_{{2} > 0} \odot ({0} \, {1})"
+        Saves = 7
+        Kink = "derivative 0 for the gate, and 0 where it is 0"
+        Shape = productShape
+        Lower = lower Gate
+    }
+
+/// a @ b where a gate of the product's shape is above zero (or NaN), and 0 elsewhere, as gradients pass a rectifier: the same bits as the
+/// product and the choice, in whose place plans put it.
+let gated (gate: Node) (product: Node) =
+    Node.Make(gatedPrimitive, 0L, null, product.A, product.B, gate)
+
+tie
+    gatedPrimitive
+    (fun n i g ->
+        let zero = Elementwise.constantLike g 0.0
+        let g = Elementwise.where (Elementwise.lessEqual n.C zero) zero g
+
+        match i with
+        | 0 -> product g (Moves.transpose n.B)
+        | 1 -> product (Moves.transpose n.A) g
+        | _ -> null)
+    (lazy
+        [
+            let build (x: Node[]) = gated x[2] (product x[0] x[1])
+
+            sample "matrices" [ [ 2; 3 ]; [ 3; 4 ]; [ 2; 4 ] ] build
+            sample "a batch" [ [ 2; 2; 3 ]; [ 2; 3; 4 ]; [ 2; 2; 4 ] ] build
+            sample "no terms" [ [ 2; 0 ]; [ 0; 3 ]; [ 2; 3 ] ] build
+            sample "no rows" [ [ 0; 3 ]; [ 3; 2 ]; [ 0; 2 ] ] build
+        ])
+
 /// Every product of an element of vector a with one of vector b: [m] and [n] to [m, n].
 let outer (a: Node) (b: Node) =
     if a.Shape.Rank <> 1 || b.Shape.Rank <> 1 then
@@ -213,4 +259,4 @@ let outer (a: Node) (b: Node) =
     Elementwise.mul (Moves.reshape [| a.Shape[0]; 1 |] a) b
 
 /// The primitives of this family.
-let all = [ matmulPrimitive; affinePrimitive; rectifiedPrimitive ]
+let all = [ matmulPrimitive; affinePrimitive; rectifiedPrimitive; gatedPrimitive ]

@@ -6,7 +6,7 @@ namespace Hybrid.Kernels;
 /// <remarks>
 /// Rule R10, exactly: every element of C is the chain <c>acc = fma(a[i, p], b[p, j], acc)</c> for p = 0 to K - 1 in order, starting at
 /// zero. So its bits depend on its row of op(A) and its column of op(B) alone: not on M, N, transposition, register width, blocking
-/// or number of threads. Only the payload of a NaN is not promised. A bias is added to the finished sum.
+/// or number of threads. Only the payload of a NaN is not promised. Bias, rectifier and gate work on finished sums.
 /// </remarks>
 public static unsafe class MatrixProduct
 {
@@ -71,6 +71,7 @@ public static unsafe class MatrixProduct
     /// <param name="pool">Threads to use.</param>
     /// <param name="bias">A number for each column, added to every row of each C; none by default.</param>
     /// <param name="rectify">Whether the result then becomes max(result, 0), NaN staying NaN; false by default.</param>
+    /// <param name="gate">Numbers that lie as the C do; where one is zero or below, the result is 0 at last. None by default.</param>
     /// <exception cref="NotSupportedException">The type is not a floating-point type.</exception>
     public static void RunBatched(
         ElementType type,
@@ -91,13 +92,19 @@ public static unsafe class MatrixProduct
         int batch,
         WorkerPool pool,
         nint bias = 0,
-        bool rectify = false
+        bool rectify = false,
+        nint gate = 0
     )
     {
         int size = type.Size();
         Job job = new()
         {
-            Product = Describe(transposeA, transposeB, m, n, k, a, lda, b, ldb, c, ldc) with { Bias = bias, Rectify = rectify },
+            Product = Describe(transposeA, transposeB, m, n, k, a, lda, b, ldb, c, ldc) with
+            {
+                Bias = bias,
+                Rectify = rectify,
+                Gate = gate == 0 ? 0 : gate - c,
+            },
             Kernel = Kernel(type),
             Size = size,
             StrideA = strideA,

@@ -24,11 +24,14 @@ internal struct Product
     /// <summary>A number for each column to add to the sums, or 0 for none.</summary>
     public nint Bias;
 
-    /// <summary>Whether results are rectified at last.</summary>
+    /// <summary>Whether results are then rectified.</summary>
     public bool Rectify;
 
+    /// <summary>Bytes from C to the gates that lie as C does, or 0 for none.</summary>
+    public nint Gate;
+
     /// <summary>Whether anything is to be done to finished sums.</summary>
-    public readonly bool HasEpilogue => Bias != 0 || Rectify;
+    public readonly bool HasEpilogue => Bias != 0 || Rectify || Gate != 0;
 }
 
 /// <summary>The serial matrix product: blocks over N, K and M, packing, and calls of the tiles.</summary>
@@ -76,7 +79,7 @@ internal static unsafe class ProductLoop<S, V, T>
         }
     }
 
-    /// <summary>Adds the bias to finished sums and rectifies them, while they are in the nearest cache.</summary>
+    /// <summary>Adds the bias to finished sums, rectifies and gates them, while they are in the nearest cache.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Finish(in Product p, T* c, int rows, int firstColumn, int columns)
     {
@@ -88,7 +91,14 @@ internal static unsafe class ProductLoop<S, V, T>
                 int lanes = Math.Min(S.Count, columns - column);
                 V sum = S.LoadPart(c + column, lanes, S.Zero);
                 sum = bias == null ? sum : S.Add(sum, S.LoadPart(bias + column, lanes, S.Zero));
-                S.StorePart(c + column, p.Rectify ? ReluFunction<T>.Invoke<S, V>(sum) : sum, lanes);
+                sum = p.Rectify ? ReluFunction<T>.Invoke<S, V>(sum) : sum;
+                if (p.Gate != 0)
+                {
+                    V gate = S.LoadPart((T*)((nint)c + p.Gate) + column, lanes, S.Zero);
+                    sum = S.Select(S.LessEqual(gate, S.Zero), S.Zero, sum);
+                }
+
+                S.StorePart(c + column, sum, lanes);
             }
 
             c += p.RowStepC;

@@ -74,6 +74,47 @@ let ``a product adds a bias and rectifies as it stores its sums`` rows columns i
                 Assert.Equal<int64[]>(expected, actual)
                 Assert.Contains(name, plan)
 
+// x where a gate is above a bound, another number elsewhere: a rectifier's gradient, if both are 0.
+let private behind (gate: Tensor) (bound: float) (otherwise: float) (x: Tensor) =
+    let number = Leaves.constant x.DType
+    Tensor.Of(Elementwise.where (Elementwise.lessEqual gate.Node (number bound)) (number otherwise) x.Node)
+
+[<Theory; MemberData(nameof shapes)>]
+let ``a product lets through what a rectifier's gradient does as it stores its sums`` rows columns inner threads =
+    for dtype in [ ElementType.Float32; ElementType.Float64 ] do
+        let gradient = numbers dtype true 1 [ rows; inner ]
+        let w = numbers dtype false 2 [ inner; columns ]
+        let before = numbers dtype true 3 [ rows; columns ]
+
+        let build () =
+            gradient.MatMul w |> behind before 0.0 0.0
+
+        let expected, _ = run plain build
+        let actual, plan = run (EngineOptions(Threads = threads)) build
+        Assert.Equal<int64[]>(expected, actual)
+        Assert.Contains(" gatedMatmul ", plan)
+
+[<Fact>]
+let ``gates may lie in memory in any way`` () =
+    let gradient = numbers ElementType.Float32 false 1 [ 9; 12 ]
+    let w = numbers ElementType.Float32 false 2 [ 12; 20 ]
+    let before = numbers ElementType.Float32 false 3 [ 20; 18 ]
+
+    for gate in
+        [
+            (fun () -> before.Slice(1, 0, 9).Transpose())
+            (fun () -> before.Slice(1, 0, 18, 2).Transpose())
+            (fun () -> before.Transpose().Slice(0, 3, 12).Flip(1))
+            (fun () -> before.Slice(1, 4, 5).Transpose().BroadcastTo(Shape.Of(9, 20)))
+        ] do
+        let build () =
+            gradient.MatMul w |> behind (gate ()) 0.0 0.0
+
+        let expected, _ = run plain build
+        let actual, plan = run (EngineOptions(Threads = 1)) build
+        Assert.Equal<int64[]>(expected, actual)
+        Assert.Contains(" gatedMatmul ", plan)
+
 [<Fact>]
 let ``operands may lie in memory in any way`` () =
     let x = numbers ElementType.Float32 false 1 [ 9; 12 ]
@@ -99,6 +140,7 @@ let ``sums that something else needs stay sums`` () =
     let x = numbers ElementType.Float32 false 1 [ 9; 12 ]
     let w = numbers ElementType.Float32 false 2 [ 12; 20 ]
     let b = numbers ElementType.Float32 false 3 [ 20 ]
+    let g = numbers ElementType.Float32 true 5 [ 9; 20 ]
 
     let cases: (string * (unit -> Tensor)) list =
         [
@@ -110,6 +152,13 @@ let ``sums that something else needs stay sums`` () =
             (fun () ->
                 let sum = x.MatMul w + b
                 sum.Relu() * sum)
+            "gatedMatmul",
+            (fun () ->
+                let product = x.MatMul w
+                product + behind g 0.0 0.0 product)
+            "gatedMatmul", (fun () -> x.MatMul w |> behind g 0.5 0.0)
+            "gatedMatmul", (fun () -> x.MatMul w |> behind g 0.0 -0.0)
+            "gatedMatmul", (fun () -> x.MatMul w |> behind b 0.0 0.0)
             "affine", (fun () -> x.MatMul w + numbers ElementType.Float32 false 4 [ 9; 20 ])
             "affine", (fun () -> x.MatMul w + numbers ElementType.Float32 false 4 [ 9; 1 ])
         ]
@@ -150,7 +199,8 @@ let ``masks wait for their reader, so that each is made where it is used`` () =
 
             for w in weights do
                 w.ZeroGrad()
-                y <- (y.MatMul w.Value).Relu()
+                // In a shape of their own, as products would take the masks with them.
+                y <- (y.MatMul w.Value).Reshape(8, 4, 4).Relu().Reshape(8, 16)
 
             y.Square().Sum().Backward()
             let found = weights |> Array.map _.Grad
@@ -168,7 +218,7 @@ let ``masks wait for their reader, so that each is made where it is used`` () =
     on (EngineOptions(Threads = 1)) (fun engine ->
         Assert.Equal<int64[]>(expected, gradients ())
         let plan = engine.Explain()
-        Assert.Equal(2, (plan.Split " lessEqual+where ").Length - 1)
+        Assert.Equal(3, (plan.Split " lessEqual+where ").Length - 1)
         Assert.DoesNotContain(" where ", plan))
 
 [<Fact>]

@@ -380,6 +380,11 @@ let private rules: (string * (Node -> Table[] -> Table)) list =
             let y = withBias x
             tabulate y.Dims (fun position -> max 0.0 (at y position)))
 
+        "gatedMatmul",
+        (fun _ x ->
+            let y = product x
+            tabulate y.Dims (fun position -> if at x[2] position <= 0.0 then 0.0 else at y position))
+
         // Selection.
         "gather",
         (fun _ x ->
