@@ -17,6 +17,9 @@ type internal Block(size: int64) =
     /// The group of fused operations that will write it, until the group is a step.
     member val Writer: obj = null with get, set
 
+    /// The block whose memory it may take: the step that first writes this one is the last to read that one. Null if there is none.
+    member val Over: Block = null with get, set
+
     /// Notes that a step uses it.
     member this.Use step =
         this.First <- min this.First step
@@ -29,7 +32,7 @@ module internal Arena =
         let unit = if size >= 4096L then 4096L else 64L
         (offset + unit - 1L) &&& -unit
 
-    /// Offsets of blocks by first fit, and the bytes in all: a block takes the lowest gap among those in use at the same time.
+    /// Offsets of blocks by first fit, and the bytes in all: a block takes the lowest gap among those in use at the same time, or what it may write over.
     let assign (blocks: Block list) =
         let placed = List<struct (Block * int64)>()
         // Blocks still in use, by offset.
@@ -39,17 +42,25 @@ module internal Arena =
         for block in blocks |> List.sortBy (fun b -> b.First) do
             alive.RemoveAll(fun (struct (other, _)) -> other.Last < block.First) |> ignore
             let mutable offset = 0L
-            let mutable index = 0
 
-            // The gap before alive[index] ends where it starts.
-            while index < alive.Count
-                  && (let struct (_, start) = alive[index]
-                      start - offset < block.Size) do
-                let struct (other, start) = alive[index]
-                offset <- max offset (up (start + other.Size) block.Size)
-                index <- index + 1
+            match alive.FindIndex(fun (struct (other, _)) -> Object.ReferenceEquals(other, block.Over)) with
+            | -1 ->
+                let mutable index = 0
 
-            alive.Insert(index, struct (block, offset))
+                // The gap before alive[index] ends where it starts.
+                while index < alive.Count
+                      && (let struct (_, start) = alive[index]
+                          start - offset < block.Size) do
+                    let struct (other, start) = alive[index]
+                    offset <- max offset (up (start + other.Size) block.Size)
+                    index <- index + 1
+
+                alive.Insert(index, struct (block, offset))
+            | index ->
+                let struct (_, start) = alive[index]
+                offset <- start
+                alive[index] <- struct (block, start)
+
             placed.Add(struct (block, offset))
             top <- max top (offset + block.Size)
 

@@ -23,6 +23,7 @@ let multiplyAdds (n: Node) : int64 =
         // Each filter meets each place of the output, whichever of the three is the result.
         | "conv2d" when n.B.Shape[0] > 0 -> n.Shape.Size * (n.B.Shape.Size / int64 n.B.Shape[0])
         | "conv2dInput" when n.B.Shape[0] > 0 -> n.A.Shape.Size * (n.B.Shape.Size / int64 n.B.Shape[0])
+        | "conv2dOverImages" when n.B.Shape.Size > 0L -> n.Shape.Size * (n.B.Shape.Size / int64 n.B.Shape[1])
         | "conv2dWeight" when n.Shape.Size > 0L -> n.B.Shape.Size * (n.Shape.Size / int64 n.Shape[0])
         | _ -> 0L
 

@@ -281,28 +281,35 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
 
             add n.Primitive.Name 1 kernel outputs inputs (Array.map2 offset taken types) bytes null n
 
-    // See Plan.Overwrites. A leaf that a step also reads with other strides is no candidate: it would be read where it was written.
-    let overwrites () =
-        let lastFailing = steps.FindLastIndex(fun (struct (step, _, _)) -> step.MayFail)
-
+    // Outputs of the steps from one on that may take the memory of an input, with that input. One that the step also reads with other strides is none: it
+    // would be read where it was written.
+    let writesOver first =
         let once (block: Block) (inputs: Block[]) =
             (inputs |> Array.filter (fun b -> Object.ReferenceEquals(b, block))).Length = 1
 
         [|
-            for number in lastFailing + 1 .. steps.Count - 1 do
+            for number in first .. steps.Count - 1 do
                 let struct (step, outputs, inputs) = steps[number]
 
-                for k in 0 .. outputs.Length - 1 do
-                    for j in 0 .. inputs.Length - 1 do
-                        if
-                            not (isNull step.Program)
-                            && step.Offsets[j] = 0n
-                            && inputs[j].Last = number
-                            && once inputs[j] inputs
-                        then
-                            match places[outputs[k].Slot], places[inputs[j].Slot] with
-                            | Result result, Leaf leaf when step.Program.MayOverwrite(k, j) -> struct (result, leaf)
-                            | _ -> ()
+                if not (isNull step.Program) then
+                    for k in 0 .. outputs.Length - 1 do
+                        for j in 0 .. inputs.Length - 1 do
+                            if
+                                step.Offsets[j] = 0n
+                                && inputs[j].Last = number
+                                && once inputs[j] inputs
+                                && step.Program.MayOverwrite(k, j)
+                            then
+                                struct (outputs[k], inputs[j])
+        |]
+
+    // See Plan.Overwrites.
+    let overwrites () =
+        [|
+            for struct (output, input) in writesOver (steps.FindLastIndex(fun (struct (step, _, _)) -> step.MayFail) + 1) do
+                match places[output.Slot], places[input.Slot] with
+                | Result result, Leaf leaf -> struct (result, leaf)
+                | _ -> ()
         |]
 
     // Makes a step of the node at a position, or a place, or a way to look at another's memory.
@@ -365,6 +372,10 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
                 places.Add(Result number)
             else
                 copyTo (fixedBlock (Result number)) n block layout)
+
+        for struct (output, input) in writesOver 0 do
+            if output.Size = input.Size then
+                output.Over <- input
 
         let struct (placed, bytes) =
             temporaries

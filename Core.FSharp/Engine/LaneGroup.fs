@@ -36,7 +36,7 @@ type internal LaneResult =
         /// Where images are put back one after another, or where the gradient by weights goes.
         Plain: int64
         /// For sums that run on through the blocks of a group: what closes them; null otherwise.
-        Gradient: LaneWeightGradient
+        Gradient: LaneContraction
         Partials: int64
     }
 
@@ -90,7 +90,7 @@ type internal LaneGroup(plan: Plan, batch: int, lanes: int, sources: LaneSource[
     // The blocks that one sum runs through must be of one part.
     let blocksOfItem =
         if results |> Array.exists (fun r -> not (isNull r.Gradient)) then
-            LaneWeightGradient.GroupBlocks
+            LaneContraction.GroupBlocks
         else
             1
 

@@ -151,7 +151,7 @@ let private convolution (shape: Node -> ConvolutionShape) fits build =
     }
 
 let private forward =
-    convolution forwardShape (fun shape size -> not (shape.FillsWithFilters size)) (fun site n -> buildBiased site (biased site n).Value)
+    convolution forwardShape (fun shape size -> not (shape.TakesPlanes size)) (fun site n -> buildBiased site (biased site n).Value)
 
 let private backwardInput =
     let shape (n: Node) =
@@ -162,17 +162,54 @@ let private backwardInput =
 
         operation "conv2dInput" site.Shape n.DType [ site.Block 0; site.Weights n made ] (fun o -> made.Run(o.Output, o.Inputs[0], o.Inputs[1])))
 
-let private weightGradient =
+// The permutation that exchanges images and channels, and the shape that it makes.
+let private exchange = [| 1; 0; 2; 3 |]
+
+let private exchanged (shape: Shape) =
+    Shape(exchange |> Array.map (fun axis -> shape[axis]))
+
+/// A convolution whose images and filters were made by exchanging images and channels, so that it sums over images, as one of the tensors before that, which
+/// may be blocks; null if the node is none.
+let overImages (n: Node) : Node =
+    let isExchange (x: Node) =
+        x.Primitive.Name = "permute"
+        && ReadOnlySpan<int>(x.Attributes).SequenceEqual exchange
+
+    if
+        n.Primitive.Name = "conv2d"
+        && isExchange n.A
+        && isExchange n.B
+        && (forwardShape n).FillsWithChannels(n.DType.Size())
+        && n.Shape.Size > 0L
+        && n.A.Shape.Size > 0L
+    then
+        let p =
+            { define "conv2dOverImages" Family.Contraction 2 with
+                Shape = ShapeRule(fun _ -> n.Shape)
+                Type = TypeRule(fun _ -> n.DType)
+            }
+
+        Node.Make(p, 0L, n.Attributes, n.A.A, n.B.A, null)
+    else
+        null
+
+/// The kernel of a node that sums over the images of blocks, and is no tensor of blocks itself; null for other nodes.
+let contraction (n: Node) : LaneContraction =
+    match n.Primitive.Name with
+    | "conv2dWeight" -> LaneContraction.BackwardWeight(n.DType, Windows.describe (Windows.window n) n.A.Shape n.Shape n.B.Shape)
+    | "conv2dOverImages" -> LaneContraction.Forward(n.DType, Windows.describe (Windows.window n) (exchanged n.A.Shape) (exchanged n.B.Shape) n.Shape)
+    | _ -> null
+
+let private sumsOver =
     {
         Starts = true
         Fits = fillsLanes
         Shared = 0
         Build =
             fun site n ->
-                let kernel =
-                    LaneWeightGradient.Create(n.DType, Windows.describe (Windows.window n) n.A.Shape n.Shape n.B.Shape)
+                let kernel = contraction n
 
-                operation "conv2dWeight" site.Shape n.DType [ site.Block 0; site.Block 1; site.Images() ] (fun o ->
+                operation n.Primitive.Name site.Shape n.DType [ site.Block 0; site.Block 1; site.Images() ] (fun o ->
                     kernel.Add(o.Output, o.Inputs[0], o.Inputs[1], Runtime.InteropServices.Marshal.ReadInt32 o.Inputs[2]))
     }
 
@@ -319,7 +356,8 @@ let private byName =
         [
             "conv2d", forward
             "conv2dInput", backwardInput
-            "conv2dWeight", weightGradient
+            "conv2dWeight", sumsOver
+            "conv2dOverImages", sumsOver
             "maxPositions", pooling (fun (dtype, shape, y, x) -> LanePooling.Max(dtype, shape, 0n, y, x)) false
             "takeAt", take
             "putAt", put

@@ -23,6 +23,10 @@ type private Seat =
         Closes: bool
     }
 
+// Whether a node sums over images.
+let private closes (n: Node) =
+    n.Primitive.Name = "conv2dWeight" || n.Primitive.Name = "conv2dOverImages"
+
 let private isBlocks (s: Seat) = s.Lanes > 0 && not s.Closes
 
 /// Whether a node in one seat takes what another seat holds block by block.
@@ -52,7 +56,7 @@ let private seatOf (work: Order) (seats: Seat[]) i =
             { plain with
                 Batch = batchOf n
                 Lanes = lanesOf n
-                Closes = n.Primitive.Name = "conv2dWeight"
+                Closes = closes n
             }
         | ValueSome r when not r.Starts ->
             match inputs |> Array.tryFind isBlocks with
@@ -217,8 +221,7 @@ type private Builder(seat: Seat, finished: Node -> Node, origin: Dictionary<Node
 
         let count = (seat.Batch + lanes - 1) / lanes
 
-        let groups =
-            (count + LaneWeightGradient.GroupBlocks - 1) / LaneWeightGradient.GroupBlocks
+        let groups = (count + LaneContraction.GroupBlocks - 1) / LaneContraction.GroupBlocks
 
         // Looked at under another shape, a block is the same memory.
         let rec bare (block: Node) =
@@ -241,10 +244,10 @@ type private Builder(seat: Seat, finished: Node -> Node, origin: Dictionary<Node
 
             let struct (n, _, _) = all.Head
             let bytes = n.DType.Size() |> int64
-            let closes = n.Primitive.Name = "conv2dWeight"
+            let gradient = contraction n
 
             let elements =
-                if closes then
+                if not (isNull gradient) then
                     n.Shape.Size
                 else
                     n.Shape.Size / int64 n.Shape[0]
@@ -261,16 +264,12 @@ type private Builder(seat: Seat, finished: Node -> Node, origin: Dictionary<Node
                     else
                         -1L
                 Plain = if plain then reserve (n.Shape.Size * bytes) else -1L
-                Gradient =
-                    if closes then
-                        LaneWeightGradient.Create(n.DType, Windows.describe (Windows.window n) n.A.Shape n.Shape n.B.Shape)
-                    else
-                        null
+                Gradient = gradient
                 Partials =
-                    if closes then
-                        reserve (int64 groups * elements * bytes)
-                    else
+                    if isNull gradient then
                         -1L
+                    else
+                        reserve (int64 groups * elements * bytes)
             }
 
         let kinds = Array.init plan.Outputs.Length result
@@ -319,9 +318,43 @@ let private wants (work: Order) (seats: Seat[]) =
 
     struct (kept, plain)
 
+// A node with other inputs, if they are others.
+let private withInputs (origin: Dictionary<Node, int>) (n: Node) (inputs: Node[]) =
+    if Seq.forall (fun k -> Object.ReferenceEquals(inputs[k], n.Input k)) (seq { 0 .. n.Arity - 1 }) then
+        n
+    else
+        let made = Node.Remake(n, inputs)
+        standsFor origin n made
+        made
+
+// The roots of a graph in which convolutions that sum over images say so.
+let private overImages (origin: Dictionary<Node, int>) (roots: Node[]) =
+    let work = Walk.order Walk.everything roots
+
+    if work.Nodes |> Array.forall (fun n -> isNull (LaneRules.overImages n)) then
+        roots
+    else
+        let made = Array.zeroCreate<Node> work.Count
+
+        for i in 0 .. work.Count - 1 do
+            let n = work.Nodes[i]
+
+            let copy =
+                withInputs origin n (Array.init n.Arity (fun k -> made[work.Operands[work.Starts[i] + k]]))
+
+            made[i] <-
+                match LaneRules.overImages copy with
+                | null -> copy
+                | better ->
+                    standsFor origin n better
+                    better
+
+        work.Roots |> Array.map (fun root -> made[root])
+
 /// The roots of a graph in which groups of blocks stand for the nodes that could be grouped. `lay` makes the plan for a block; `origin` learns which position
 /// new nodes stand for.
 let apply (lay: Order -> Node[] -> Plan) (origin: Dictionary<Node, int>) (roots: Node[]) : Node[] =
+    let roots = overImages origin roots
     let work = Walk.order Walk.everything roots
     // Not even the table of rules is made for graphs that have no use for it.
     let seats =
@@ -354,17 +387,7 @@ let apply (lay: Order -> Node[] -> Plan) (origin: Dictionary<Node, int>) (roots:
         let remake i =
             let n = work.Nodes[i]
 
-            let inputs = Array.init n.Arity (fun k -> outer[work.Operands[work.Starts[i] + k]])
-
-            if
-                inputs
-                |> Seq.indexed
-                |> Seq.forall (fun (k, x) -> Object.ReferenceEquals(x, n.Input k))
-            then
-                outer[i] <- n
-            else
-                outer[i] <- Node.Remake(n, inputs)
-                standsFor origin n outer[i]
+            outer[i] <- withInputs origin n (Array.init n.Arity (fun k -> outer[work.Operands[work.Starts[i] + k]]))
 
         let build (seat: Seat) (members: int[]) =
             let builder = Builder(seat, (fun n -> outer[position[n]]), origin)

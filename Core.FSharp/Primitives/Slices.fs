@@ -52,31 +52,30 @@ let private padPrimitive: Primitive =
                     Elementwise.Copy(dtype, space, o.Output + offset, o.Inputs[0], o.Pool)))
     }
 
+// Whether ranges leave all of the axes from one on as they are.
+let private whole first (ranges: int[]) (x: Node) =
+    Seq.forall (fun i -> ranges[3 * i] = 0 && ranges[3 * i + 1] = x.Shape[i] && ranges[3 * i + 2] = 1) (seq { first .. x.Shape.Rank - 1 })
+
 /// Every `step`-th element of each axis, `length` of them from `start` on; three numbers an axis, already checked.
 let slice (ranges: int[]) (x: Node) =
-    let rank = x.Shape.Rank
-
-    // Whether all of the axes from one on are left as they are.
-    let whole first =
-        Seq.forall (fun i -> ranges[3 * i] = 0 && ranges[3 * i + 1] = x.Shape[i] && ranges[3 * i + 2] = 1) (seq { first .. rank - 1 })
-
-    if whole 0 then
+    if whole 0 ranges x then
         x
     elif
         not (isNull x.Value)
         && not x.Tracked
-        && whole 1
+        && whole 1 ranges x
         && (ranges[2] = 1 || ranges[1] <= 1)
     then
         // Rows of stored numbers are stored numbers themselves: one plan then serves all batches, wherever they start.
-        let shape = Shape(Array.init rank (fun i -> ranges[3 * i + 1]))
+        let shape = Shape(Array.init x.Shape.Rank (fun i -> ranges[3 * i + 1]))
         let row = x.Shape.Size / int64 (max 1 x.Shape[0])
         Leaves.value (x.Value.Part(int64 ranges[0] * row, shape))
     else
         make slicePrimitive ranges x
 
 /// The transpose of slice: x's elements `step` apart from `start` on in zeros of the given length, for each axis.
-let pad (ranges: int[]) (x: Node) = make padPrimitive ranges x
+let pad (ranges: int[]) (x: Node) =
+    if whole 0 ranges x then x else make padPrimitive ranges x
 
 // The same start and step, with the lengths of the node's input: what turns a slice into its transpose, and back.
 let private transposedRanges (n: Node) =

@@ -148,7 +148,7 @@ let private convPrimitive =
 
                 if inputs |> Array.forall (fun layout -> layout.IsContiguous) then
                     Kernel(fun o -> Convolution.Forward(dtype, shape, o.Output, o.Inputs[0], o.Inputs[1], o.Pool))
-                elif shape.FillsWithFilters(dtype.Size()) then
+                elif shape.TakesPlanes(dtype.Size()) then
                     let x, w = (Lower.planes inputs[0]).Value, (Lower.planes inputs[1]).Value
                     Kernel(fun o -> Convolution.ForwardPlanes(dtype, shape, o.Output, o.Inputs[0], x, o.Inputs[1], w, o.Pool))
                 else

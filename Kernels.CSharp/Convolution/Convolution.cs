@@ -8,10 +8,11 @@ namespace Hybrid.Kernels;
 /// </summary>
 /// <remarks>
 /// <para>Blocks of 64 bytes' worth of images (16 Float32, 8 Float64) are laid side by side, one in each lane, so that images of any size fill
-/// the registers; padding becomes zeros there, and takes part in the sums as such.</para>
+/// the registers.</para>
 /// <para>Rule R10, exactly. <see cref="Forward"/>: each element is the chain <c>acc = fma(x, w, acc)</c> over (channel, kernel row, kernel
-/// column) in order, from zero on. <see cref="BackwardInput"/>: the chain over (filter, kernel row, kernel column), of the taps that reach the element by the stride;
-/// beyond its edges the gradient counts as zeros, most of which are left out: infinite weights may make NaN of them or not, as the shape decides. <see cref="BackwardWeight"/>: for each image of a block the chain over output places, row by row, which runs on through the image
+/// column) in order, from zero on; where the shape <see cref="ConvolutionShape.FillsWithChannels"/>, channels are summed as images are by
+/// <see cref="BackwardWeight"/>. <see cref="BackwardInput"/>: the chain over (filter, kernel row, kernel column), of the taps that reach the element by the stride.
+/// Padding, and what lies beyond a gradient's edges, counts as zeros, most of which are left out: infinite weights may make NaN of them or not, as the shape decides. <see cref="BackwardWeight"/>: for each image of a block the chain over output places, row by row, which runs on through the image
 /// of the same lane in the next block, two blocks to a group; then lanes are added, lane i and lane i + half, down to one; then groups
 /// in order. None of it depends on the number of threads or on the registers' width. Only the payload of a NaN is not promised.</para>
 /// <para>The layout is that of "batch-blocked" direct convolution; measurements stand in the project's notes on kernels.</para>
@@ -33,7 +34,7 @@ public static unsafe class Convolution
         Kernels(type).Forward(shape, y, x, w, pool);
 
     /// <summary>
-    /// As <see cref="Forward"/>, of planes that may lie anywhere, for shapes that <see cref="ConvolutionShape.FillsWithFilters"/>: those of a weight
+    /// As <see cref="Forward"/>, of planes that may lie anywhere, for shapes for which <see cref="ConvolutionShape.TakesPlanes"/>: those of a weight
     /// gradient that is written as a convolution, whose batch and channels have changed places.
     /// </summary>
     /// <param name="type">Float32 or Float64.</param>

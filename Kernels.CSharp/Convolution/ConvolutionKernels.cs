@@ -15,7 +15,10 @@ internal interface IConvolution
     LaneConvolution OnLanes(ConvolutionShape shape, bool transposed);
 
     /// <summary>Backward by the weights on blocks that are laid out already.</summary>
-    LaneWeightGradient WeightOnLanes(ConvolutionShape shape);
+    LaneContraction WeightOnLanes(ConvolutionShape shape);
+
+    /// <summary>Forward where channels stand in the lanes, on blocks that are laid out already.</summary>
+    LaneContraction ChannelsOnLanes(ConvolutionShape shape);
 }
 
 /// <summary>Makes jobs of convolutions and runs them.</summary>
@@ -28,7 +31,7 @@ internal sealed unsafe class ConvolutionKernels<S, V, T> : IConvolution
 
     public void Forward(ConvolutionShape s, nint y, nint x, nint w, WorkerPool pool)
     {
-        if (s.FillsWithFilters(sizeof(T)))
+        if (s.TakesPlanes(sizeof(T)))
         {
             PlaneSteps images = PlaneSteps.Contiguous(s.Channels, s.Height, s.Width);
             ForwardPlanes(s, y, x, images, w, PlaneSteps.Contiguous(s.Channels, s.KernelHeight, s.KernelWidth), pool);
@@ -39,8 +42,17 @@ internal sealed unsafe class ConvolutionKernels<S, V, T> : IConvolution
         }
     }
 
-    public void ForwardPlanes(ConvolutionShape s, nint y, nint x, PlaneSteps xSteps, nint w, PlaneSteps wSteps, WorkerPool pool) =>
-        FilterLanes<S, V, T>.Forward(s, y, x, xSteps, w, wSteps, pool);
+    public void ForwardPlanes(ConvolutionShape s, nint y, nint x, PlaneSteps xSteps, nint w, PlaneSteps wSteps, WorkerPool pool)
+    {
+        if (s.FillsWithChannels(sizeof(T)))
+        {
+            ChannelLanes<S, V, T>.Forward(s, y, x, xSteps, w, wSteps, pool);
+        }
+        else
+        {
+            FilterLanes<S, V, T>.Forward(s, y, x, xSteps, w, wSteps, pool);
+        }
+    }
 
     public void BackwardInput(ConvolutionShape s, nint dx, nint dy, nint w, WorkerPool pool) => Correlate(s, true, dx, dy, w, pool);
 
@@ -59,25 +71,26 @@ internal sealed unsafe class ConvolutionKernels<S, V, T> : IConvolution
             return;
         }
 
-        int blocks = LaneLayout<T>.Blocks(s.Batch);
-        int groups = (blocks + WeightJob.GroupBlocks - 1) / WeightJob.GroupBlocks;
         WeightJob job = Weights(s, Workspace.Get(Workspace.Purpose.WindowPlan, (long)taps * sizeof(long)));
         job.Images.Source = x;
         job.Gradients.Source = dy;
-        job.Partials = groups == 1 ? dw : Workspace.Get(Workspace.Purpose.WindowPartials, groups * count * sizeof(T));
-        job.Blocks = blocks;
-        job.Groups = groups;
-        job.Parts = Parts(groups, (long)s.Batch * s.OutHeight * s.OutWidth * count, pool);
-        pool.Run(job.Parts, &WeightGradient<S, V, T>.Part, (nint)(&job));
-        if (groups > 1)
-        {
-            WeightGradient<S, V, T>.Combine((T*)job.Partials, groups, (T*)dw, count);
-        }
+        WeightGradient<S, V, T>.Run(ref job, pool);
+        WeightGradient<S, V, T>.Combine(job, (T*)job.Partials, job.Groups, 1, (T*)dw);
     }
 
     public LaneConvolution OnLanes(ConvolutionShape shape, bool transposed) => new LaneCorrelation(shape, transposed);
 
-    public LaneWeightGradient WeightOnLanes(ConvolutionShape shape) => new LaneWeights(shape);
+    public LaneContraction WeightOnLanes(ConvolutionShape s)
+    {
+        Storage offsets = new((long)s.Channels * s.KernelHeight * s.KernelWidth * sizeof(long));
+        return new LaneProducts(Weights(s, offsets.Pointer), offsets, 1);
+    }
+
+    public LaneContraction ChannelsOnLanes(ConvolutionShape s)
+    {
+        Storage offsets = new(ChannelLanes<S, V, T>.OffsetBytes(s));
+        return new LaneProducts(ChannelLanes<S, V, T>.Describe(s, offsets.Pointer), offsets, s.Batch);
+    }
 
     private static void Correlate(ConvolutionShape s, bool transposed, nint result, nint source, nint w, WorkerPool pool)
     {
@@ -92,12 +105,9 @@ internal sealed unsafe class ConvolutionKernels<S, V, T> : IConvolution
         job.Result = result;
         job.Weights = Workspace.Get(Workspace.Purpose.WindowWeights, CorrelationPlan<S, V, T>.WeightBytes(s, transposed));
         CorrelationPlan<S, V, T>.Weights(s, transposed, job, (T*)w, job.Weights);
-        job.Parts = Parts(job.Blocks, s.Batch * CorrelationPlan<S, V, T>.MultiplyAdds(s, transposed), pool);
+        job.Parts = CorrelationBlocks<S, V, T>.Parts(job.Blocks, s.Batch * CorrelationPlan<S, V, T>.MultiplyAdds(s, transposed), pool);
         pool.Run(job.Parts, &CorrelationBlocks<S, V, T>.Part, (nint)(&job));
     }
-
-    private static int Parts(int blocks, long multiplyAdds, WorkerPool pool) =>
-        pool.Threads == 1 || multiplyAdds < 2 * Convolution.Grain ? 1 : (int)Math.Min(blocks, Math.Min(pool.Threads * 4L, WorkerPool.MaxParts));
 
     /// <summary>What depends on the sizes alone; the offsets go to the memory given.</summary>
     private static WeightJob Weights(ConvolutionShape s, nint offsets)
@@ -148,19 +158,10 @@ internal sealed unsafe class ConvolutionKernels<S, V, T> : IConvolution
         }
     }
 
-    private sealed class LaneWeights : LaneWeightGradient
+    /// <summary>Sums over the images of blocks; a plane of gradients has results for each of so many planes of images.</summary>
+    private sealed class LaneProducts(WeightJob job, Storage offsets, int planes) : LaneContraction
     {
-        private readonly Storage memory;
-        private readonly WeightJob job;
-
-        public LaneWeights(ConvolutionShape s)
-        {
-            memory = new Storage((long)s.Channels * s.KernelHeight * s.KernelWidth * sizeof(long));
-            job = Weights(s, memory.Pointer);
-            Count = (long)s.Filters * job.Taps;
-        }
-
-        public override long Count { get; }
+        public override long Count => job.Count;
 
         public override void Add(nint sums, nint x, nint dy, int images)
         {
@@ -172,11 +173,12 @@ internal sealed unsafe class ConvolutionKernels<S, V, T> : IConvolution
             }
 
             WeightGradient<S, V, T>.Block(job, source, dy, sums);
-            GC.KeepAlive(memory);
+            GC.KeepAlive(offsets);
         }
 
         public override void Close(nint partial, nint sums) => LaneLayout<T>.SumLanes((T*)sums, (T*)partial, Count);
 
-        public override void Combine(nint dw, nint partials, int groups) => WeightGradient<S, V, T>.Combine((T*)partials, groups, (T*)dw, Count);
+        public override void Combine(nint result, nint partials, int groups) =>
+            WeightGradient<S, V, T>.Combine(job, (T*)partials, groups, planes, (T*)result);
     }
 }

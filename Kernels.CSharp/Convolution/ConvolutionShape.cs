@@ -49,4 +49,17 @@ public readonly record struct ConvolutionShape(
         long filters = (Filters + lanes - 1) / lanes * Batch;
         return 2 * filters <= images;
     }
+
+    /// <summary>
+    /// Whether channels stand in the lanes: they are at least half of a register's and as many as the images, and the window has no fewer elements than
+    /// the result has places, so that sums are long and results few. A weight gradient that is written as a convolution looks like that, its channels
+    /// being the batch.
+    /// </summary>
+    /// <param name="size">Bytes of an element.</param>
+    public bool FillsWithChannels(int size) =>
+        2 * Channels >= LaneLayout<byte>.Bytes / size && Channels >= Batch && (long)KernelHeight * KernelWidth >= (long)OutHeight * OutWidth;
+
+    /// <summary>Whether planes of images and weights may lie anywhere, as <see cref="Convolution.ForwardPlanes"/> takes them.</summary>
+    /// <param name="size">Bytes of an element.</param>
+    public bool TakesPlanes(int size) => FillsWithChannels(size) || FillsWithFilters(size);
 }

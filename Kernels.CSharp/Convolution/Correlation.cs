@@ -39,13 +39,16 @@ internal struct Correlation
 }
 
 /// <summary>
-/// Which elements of a window, along one axis, meet the inside of a frame: element m at place p stands at Origin + p - m * TapStep, and inside is
-/// [0, Length). Without a limit all do.
+/// Which elements of a window, along one axis, meet the inside of an image: element m at place p stands at Origin + p * PlaceStep + m * TapStep, and
+/// inside is [0, Length). Without a limit all do.
 /// </summary>
 internal struct Reach
 {
     public int Taps;
     public int Origin;
+    public int PlaceStep;
+
+    /// <summary>Negative where a convolution is transposed.</summary>
     public int TapStep;
 
     /// <summary>0 for no limit.</summary>
@@ -59,10 +62,14 @@ internal struct Reach
             return (0, Taps);
         }
 
-        int low = Origin + firstPlace - Length + 1;
-        int high = Origin + lastPlace;
-        int first = low <= 0 ? 0 : (low + TapStep - 1) / TapStep;
-        int end = high < 0 ? 0 : Math.Min(Taps, (high / TapStep) + 1);
+        // How far the first element stands from the two ends, against the steps' direction and along it.
+        int start = Origin + (firstPlace * PlaceStep);
+        int last = Origin + (lastPlace * PlaceStep);
+        int low = TapStep < 0 ? start - Length + 1 : -last;
+        int high = TapStep < 0 ? last : Length - 1 - start;
+        int step = Math.Abs(TapStep);
+        int first = low <= 0 ? 0 : (low + step - 1) / step;
+        int end = high < 0 ? 0 : Math.Min(Taps, (high / step) + 1);
         return (first, Math.Max(0, end - first));
     }
 }
@@ -96,6 +103,10 @@ internal static unsafe class CorrelationBlocks<S, V, T>
 {
     /// <summary>Tiles that cover a number of outputs evenly.</summary>
     public static int TilesOf(int outputs) => (outputs + WindowTiles<S, V, T>.Outputs - 1) / WindowTiles<S, V, T>.Outputs;
+
+    /// <summary>Parts that a number of blocks, or groups of them, is worth.</summary>
+    public static int Parts(int blocks, long multiplyAdds, WorkerPool pool) =>
+        pool.Threads == 1 || multiplyAdds < 2 * Convolution.Grain ? 1 : (int)Math.Min(blocks, Math.Min(pool.Threads * 4L, WorkerPool.MaxParts));
 
     /// <summary>Where a tile's outputs begin.</summary>
     public static int TileStart(int outputs, int tile, int tiles) => (int)((long)outputs * tile / tiles);

@@ -30,7 +30,7 @@ internal static unsafe class CorrelationPlan<S, V, T>
     public static CorrelationJob Describe(ConvolutionShape s, bool transposed, nint memory)
     {
         int sweeps = Sweeps(s, transposed);
-        Frame frame = transposed ? Gradients(s) : Images(s, 0);
+        Frame frame = transposed ? Gradients(s) : Inside(s);
         CorrelationJob job = new()
         {
             Frame = frame,
@@ -78,7 +78,7 @@ internal static unsafe class CorrelationPlan<S, V, T>
         }
     }
 
-    /// <summary>What the window reaches of the images.</summary>
+    /// <summary>What the window reaches of the images and of the padding around them.</summary>
     public static Frame Images(ConvolutionShape s, nint x)
     {
         Frame frame = Frame.Plain(x, s.Batch, s.Channels, s.Height, s.Width);
@@ -126,10 +126,27 @@ internal static unsafe class CorrelationPlan<S, V, T>
         return frame;
     }
 
+    /// <summary>What the window reaches of the images. As in <see cref="Gradients"/>, zeros are needed for a tile's other places alone.</summary>
+    private static Frame Inside(ConvolutionShape s)
+    {
+        int others = (WindowTiles<S, V, T>.Places - 1) * s.StrideWidth;
+        Frame reached = Images(s, 0);
+        Frame frame = reached;
+        frame.Top = Math.Max(0, reached.Top);
+        frame.Left = Math.Max(-others, reached.Left);
+        frame.Rows = Math.Max(0, Math.Min(s.Height, reached.Top + reached.Rows) - frame.Top);
+        frame.Columns = Math.Max(0, Math.Min(s.Width + others, reached.Left + reached.Columns) - frame.Left);
+        return frame;
+    }
+
     private static void ForwardSweep(ConvolutionShape s, Frame frame, Correlation* sweep, long* offsets)
     {
+        // Without padding all taps of all channels are one run.
+        Frame reached = Images(s, 0);
+        bool padded = reached.Top < 0 || reached.Left < 0 || reached.Top + reached.Rows > s.Height || reached.Left + reached.Columns > s.Width;
         *sweep = new Correlation
         {
+            Source = (((reached.Top - frame.Top) * (long)frame.Columns) + reached.Left - frame.Left) * Lane,
             SourceRowStep = (long)s.StrideHeight * frame.Columns * Lane,
             SourceStep = (long)s.StrideWidth * Lane,
             TargetRowStep = (long)s.OutWidth * Lane,
@@ -139,13 +156,29 @@ internal static unsafe class CorrelationPlan<S, V, T>
             Columns = s.OutWidth,
             Outputs = s.Filters,
             Taps = (int)Taps(s, false),
-            Planes = 1,
-            WindowRows = new Reach { Taps = 1 },
-            WindowColumns = new Reach { Taps = (int)Taps(s, false) },
+            Planes = padded ? s.Channels : 1,
+            WindowRows = padded ? Covered(s.KernelHeight, s.DilationHeight, s.StrideHeight, reached.Top, s.Height) : new Reach { Taps = 1 },
+            WindowColumns = padded
+                ? Covered(s.KernelWidth, s.DilationWidth, s.StrideWidth, reached.Left, s.Width)
+                : new Reach { Taps = (int)Taps(s, false) },
             Offsets = (nint)offsets,
         };
         ImageOffsets(s, (long)frame.Rows * frame.Columns, frame.Columns, Lane, offsets);
     }
+
+    /// <summary>The elements of the window along one axis; at the first place they begin at a row (or column) of the image.</summary>
+    private static Reach Covered(int kernel, int dilation, int stride, int origin, int length) =>
+        // No length would mean no limit, where there is nothing to meet.
+        length == 0
+            ? default
+            : new()
+            {
+                Taps = kernel,
+                Origin = origin,
+                PlaceStep = stride,
+                TapStep = dilation,
+                Length = length,
+            };
 
     private static void ForwardWeights(ConvolutionShape s, Tiles tiles, T* w)
     {
@@ -234,7 +267,12 @@ internal static unsafe class CorrelationPlan<S, V, T>
             return default;
         }
 
-        Reach reach = new() { Length = length, TapStep = 1 };
+        Reach reach = new()
+        {
+            Length = length,
+            PlaceStep = 1,
+            TapStep = -1,
+        };
         int first = 0;
         for (int i = 0; i < kernel; i++)
         {
@@ -250,7 +288,7 @@ internal static unsafe class CorrelationPlan<S, V, T>
             }
             else if (reach.Taps == 1)
             {
-                reach.TapStep = moved - first;
+                reach.TapStep = first - moved;
             }
 
             reach.Taps++;

@@ -50,7 +50,7 @@ internal unsafe struct Frame
         int images = LaneLayout<T>.Images(Images, block);
         T* source = (T*)Source + (block * LaneLayout<T>.Lanes * Steps.Image);
         T* into = (T*)target;
-        if (IsPlain)
+        if (IsPlain && Steps.Plane == (long)Height * Width)
         {
             LaneLayout<T>.Pack(source, Steps.Image, images, into, Size);
             return;

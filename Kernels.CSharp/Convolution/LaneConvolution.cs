@@ -36,40 +36,47 @@ public abstract class LaneConvolution
 }
 
 /// <summary>
-/// <see cref="Convolution.BackwardWeight"/> block by block, with the same bits: <see cref="Add"/> the blocks of a group in order to cleared sums, <see cref="Close"/>
+/// What sums over images, block by block, with the same bits: <see cref="Convolution.BackwardWeight"/>, or a convolution whose channels are images.
+/// <see cref="Add"/> the blocks of a group in order to cleared sums, <see cref="Close"/>
 /// the group, and <see cref="Combine"/> the groups at the end. The calling thread does it all.
 /// </summary>
-public abstract class LaneWeightGradient
+public abstract class LaneContraction
 {
-    private protected LaneWeightGradient() { }
+    private protected LaneContraction() { }
 
     /// <summary>Blocks of a group.</summary>
     public static int GroupBlocks => WeightJob.GroupBlocks;
 
-    /// <summary>The number of weights; a group's sums take 64 bytes for each.</summary>
+    /// <summary>The number of results; a group's sums take 64 bytes for each.</summary>
     public abstract long Count { get; }
 
-    /// <summary>Makes the kernel.</summary>
+    /// <summary><see cref="Convolution.BackwardWeight"/>.</summary>
     /// <param name="type">Float32 or Float64.</param>
     /// <param name="shape">The sizes; the batch does not matter.</param>
     /// <exception cref="NotSupportedException">The type is not a floating-point type.</exception>
-    public static LaneWeightGradient Create(ElementType type, ConvolutionShape shape) => Convolution.Kernels(type).WeightOnLanes(shape);
+    public static LaneContraction BackwardWeight(ElementType type, ConvolutionShape shape) => Convolution.Kernels(type).WeightOnLanes(shape);
+
+    /// <summary><see cref="Convolution.Forward"/> of a shape that <see cref="ConvolutionShape.FillsWithChannels"/>; the channels are the images of blocks, the images and filters their planes.</summary>
+    /// <param name="type">Float32 or Float64.</param>
+    /// <param name="shape">The sizes; the number of channels does not matter.</param>
+    /// <exception cref="NotSupportedException">The type is not a floating-point type.</exception>
+    public static LaneContraction Forward(ElementType type, ConvolutionShape shape) => Convolution.Kernels(type).ChannelsOnLanes(shape);
 
     /// <summary>Goes on with the sums of a group.</summary>
-    /// <param name="sums">[weights, lanes].</param>
+    /// <param name="sums">[results, lanes].</param>
     /// <param name="x">Block of images.</param>
-    /// <param name="dy">Block of gradients.</param>
+    /// <param name="dy">Block of gradients, or of weights.</param>
     /// <param name="images">Images in the block; lanes beyond them count as zeros, whatever they hold.</param>
     public abstract void Add(nint sums, nint x, nint dy, int images);
 
     /// <summary>The result of one group.</summary>
-    /// <param name="partial">Output [weights].</param>
+    /// <param name="partial">Output [results].</param>
     /// <param name="sums">The group's sums.</param>
     public abstract void Close(nint partial, nint sums);
 
-    /// <summary>The gradient.</summary>
-    /// <param name="dw">Output [weights].</param>
-    /// <param name="partials">Results of the groups, [groups, weights].</param>
+    /// <summary>The whole.</summary>
+    /// <param name="result">Output.</param>
+    /// <param name="partials">Results of the groups, [groups, results].</param>
     /// <param name="groups">How many; at least 1.</param>
-    public abstract void Combine(nint dw, nint partials, int groups);
+    public abstract void Combine(nint result, nint partials, int groups);
 }

@@ -2,7 +2,10 @@ using System.Runtime.CompilerServices;
 
 namespace Hybrid.Kernels;
 
-/// <summary>Images and gradients to pack, and where the sums of each group of blocks go. Steps are in bytes.</summary>
+/// <summary>
+/// Images and gradients to pack, and where the sums of each group of blocks go; or, in <see cref="ChannelLanes{S, V, T}"/>, channels of images and of
+/// weights. Steps are in bytes.
+/// </summary>
 internal unsafe struct WeightJob
 {
     /// <summary>Blocks of images whose sums run on in the same lanes. Part of the order of summation.</summary>
@@ -22,6 +25,9 @@ internal unsafe struct WeightJob
     public int Blocks;
     public int Groups;
     public int Parts;
+
+    /// <summary>How many sums there are.</summary>
+    public readonly long Count => (long)Gradients.Planes * Taps;
 }
 
 /// <summary>Runs a weight gradient group by group.</summary>
@@ -33,12 +39,25 @@ internal static unsafe class WeightGradient<S, V, T>
     /// <summary>Bytes of gradient that a tile reads again for each run of taps: they stay in the first-level cache.</summary>
     private const int ChunkBytes = 24 * 1024;
 
+    /// <summary>The sums of each group, for <see cref="Combine"/>.</summary>
+    public static void Run(ref WeightJob job, WorkerPool pool)
+    {
+        job.Blocks = LaneLayout<T>.Blocks(job.Images.Images);
+        job.Groups = (job.Blocks + WeightJob.GroupBlocks - 1) / WeightJob.GroupBlocks;
+        job.Partials = Workspace.Get(Workspace.Purpose.WindowPartials, job.Groups * job.Count * sizeof(T));
+        job.Parts = CorrelationBlocks<S, V, T>.Parts(job.Groups, job.Gradients.Images * job.Gradients.Size * job.Taps, pool);
+        fixed (WeightJob* self = &job)
+        {
+            pool.Run(job.Parts, &Part, (nint)self);
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Part(int part, nint context)
+    private static void Part(int part, nint context)
     {
         WeightJob* job = (WeightJob*)context;
         (long from, long to) = Split.Range(job->Groups, part, job->Parts);
-        long count = (long)job->Gradients.Planes * job->Taps;
+        long count = job->Count;
         long imageBytes = job->Images.Size * LaneLayout<T>.Bytes;
         nint images = Workspace.Get(Workspace.Purpose.LaneImages, imageBytes);
         nint gradients = Workspace.Get(Workspace.Purpose.LaneResults, job->Gradients.Size * LaneLayout<T>.Bytes);
@@ -63,17 +82,34 @@ internal static unsafe class WeightGradient<S, V, T>
         }
     }
 
-    /// <summary>result[i] = the partial sums of i, group by group.</summary>
+    /// <summary>
+    /// The partial sums [groups, filters, planes, rest] of a job, whose taps are of some planes, group by group into a result [planes, filters, rest].
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Combine(T* partials, long groups, T* result, long count)
+    public static void Combine(in WeightJob job, T* partials, long groups, int planes, T* result)
     {
-        for (long i = 0; i < count; i += S.Count)
+        int filters = job.Gradients.Planes;
+        int rest = job.Taps / planes;
+        for (int filter = 0; filter < filters; filter++)
         {
-            int lanes = (int)Math.Min(S.Count, count - i);
+            for (int plane = 0; plane < planes; plane++)
+            {
+                Total(partials, groups, job.Count, result + (((plane * (long)filters) + filter) * rest), rest);
+                partials += rest;
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Total(T* partials, long groups, long step, T* result, int count)
+    {
+        for (int i = 0; i < count; i += S.Count)
+        {
+            int lanes = Math.Min(S.Count, count - i);
             V sum = S.LoadPart(partials + i, lanes, S.Zero);
             for (long group = 1; group < groups; group++)
             {
-                sum = S.Add(sum, S.LoadPart(partials + (group * count) + i, lanes, S.Zero));
+                sum = S.Add(sum, S.LoadPart(partials + (group * step) + i, lanes, S.Zero));
             }
 
             S.StorePart(result + i, sum, lanes);

@@ -110,6 +110,7 @@ internal unsafe struct ElementwiseJob
         long inner = data[rank - 1];
         long outer = rank > 1 ? data[rank - 2] : 1;
         long* index = stackalloc long[rank];
+        long* addresses = stackalloc long[IterationSpace.MaxOperands];
         Find(from, index);
         Segment segment = default;
         while (from < to)
@@ -126,18 +127,36 @@ internal unsafe struct ElementwiseJob
 
             Locate(ref segment, index);
             from += segment.Rows * segment.Count;
-            if (whole && rank > 1)
+            for (int i = 0; i < operands; i++)
+            {
+                addresses[i] = segment.Address[i];
+            }
+
+            Run(ref segment);
+            if (!whole || rank == 1)
+            {
+                Advance(index, rank - 1, segment.Count);
+            }
+            else if (rank == 2 || segment.Rows < outer)
             {
                 Advance(index, rank - 2, segment.Rows);
             }
             else
             {
-                Advance(index, rank - 1, segment.Count);
+                long more = Planes(ref segment, addresses, data[rank - 3] - index[rank - 3] - 1, to - from);
+                from += more * inner * outer;
+                Advance(index, rank - 3, more + 1);
             }
+        }
+    }
 
+    private void Run(ref Segment segment)
+    {
+        fixed (Segment* address = &segment)
+        {
             if (anyStep || IsPlain(ref segment))
             {
-                kernel(&segment);
+                kernel(address);
             }
             else
             {
@@ -146,13 +165,39 @@ internal unsafe struct ElementwiseJob
         }
     }
 
+    /// <summary>
+    /// Runs a whole segment, which began at some addresses, again at those that follow along the axis before it: to find each anew would cost more than it
+    /// has, where images lie side by side and are stepped through. Returns how many there were.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private long Planes(ref Segment segment, long* addresses, long most, long left)
+    {
+        long count = segment.Rows * segment.Count;
+        long done = 0;
+        for (; done < most && left >= count; left -= count)
+        {
+            done++;
+            for (int i = 0; i < operands; i++)
+            {
+                addresses[i] += data[(rank * (i + 1)) + rank - 3] * size[i];
+                segment.Address[i] = addresses[i];
+            }
+
+            Run(ref segment);
+        }
+
+        return done;
+    }
+
     /// <summary>The place on each axis of a position.</summary>
     private readonly void Find(long position, long* index)
     {
         for (int axis = rank - 1; axis >= 0; axis--)
         {
-            index[axis] = position == 0 ? 0 : position % data[axis];
-            position = position == 0 ? 0 : position / data[axis];
+            // Short divisions take a third of the time of long ones.
+            long outer = position <= uint.MaxValue && data[axis] <= uint.MaxValue ? (uint)position / (uint)data[axis] : position / data[axis];
+            index[axis] = position - (outer * data[axis]);
+            position = outer;
         }
     }
 

@@ -147,23 +147,32 @@ internal static unsafe class SelectLoop<S, V, T>
             condition = stepCondition == 0 ? repeatedCondition : condition;
             a = stepA == 0 ? (T*)&repeatedA : a;
             b = stepB == 0 ? (T*)&repeatedB : b;
-            long i = 0;
-            for (; i <= count - S.Count; i += S.Count)
+            long whole = count / S.Count;
+            Registers(y, condition, a, b, whole, stepCondition, stepA, stepB);
+            if (whole * S.Count < count)
             {
-                S.Store(y + i, S.Select(S.LoadMask(condition), S.Load(a), S.Load(b)));
-                condition += stepCondition;
-                a += stepA;
-                b += stepB;
-            }
-
-            if (i < count)
-            {
-                int rest = (int)(count - i);
-                PartialMemory.Copy(condition, lastCondition, rest);
-                S.StorePart(y + i, S.Select(S.LoadMask(lastCondition), S.LoadPart(a, rest, S.Zero), S.LoadPart(b, rest, S.Zero)), rest);
+                y += whole * S.Count;
+                a += whole * stepA;
+                b += whole * stepB;
+                int rest = (int)(count - (whole * S.Count));
+                PartialMemory.Copy(condition + (whole * stepCondition), lastCondition, rest);
+                S.StorePart(y, S.Select(S.LoadMask(lastCondition), S.LoadPart(a, rest, S.Zero), S.LoadPart(b, rest, S.Zero)), rest);
             }
 
             segment->NextRow();
+        }
+    }
+
+    /// <summary>Whole registers, in a method that calls nothing: its addresses then stay in registers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Registers(T* y, byte* condition, T* a, T* b, long count, long stepCondition, long stepA, long stepB)
+    {
+        for (T* end = y + (count * S.Count); y < end; y += S.Count)
+        {
+            S.Store(y, S.Select(S.LoadMask(condition), S.Load(a), S.Load(b)));
+            condition += stepCondition;
+            a += stepA;
+            b += stepB;
         }
     }
 }

@@ -47,7 +47,7 @@ public sealed class MaxPool2d : Module
     /// <inheritdoc/>
     protected override Tensor Compute(Tensor x) => x.MaxPool2d(Kernel, Stride, Padding, Dilation);
 
-    /// <summary>By hand: the elements under the window are asked in turn whether they are the largest. Where that is NaN no gradient flows.</summary>
+    /// <summary>By hand: the elements under the window are asked in turn whether they are the largest. Where that is NaN the last of them takes the gradient.</summary>
     protected override Tensor?[] Backward(Call call, Tensor?[] deltas)
     {
         if (deltas[0] is not { } delta)

@@ -56,29 +56,31 @@ internal sealed record SlidingWindow(
             .Permute(ChannelsFirst);
 
     /// <summary>
-    /// The gradient of maximum pooling: the window's elements are asked in turn whether they are the largest, and the first that is takes what is left.
+    /// The gradient of maximum pooling: the window's elements are asked in turn whether they are the largest; the first that is takes the gradient, and the
+    /// last takes what is left, unasked.
     /// </summary>
     public Tensor LargestGradient(Tensor x, Tensor y, Tensor delta)
     {
-        // Nothing is equal to what is not a number, so padding takes nothing.
+        // Nothing is equal to what is not a number, so padding takes nothing; what it is left at last is cut off, and nothing where an element is the largest.
         var (height, width) = (x.Shape[2] + (2 * Padding.Height), x.Shape[3] + (2 * Padding.Width));
         int[] border = [0, 0, Padding.Height, Padding.Width];
         var padded = Padding == (0, 0) ? x : x.Pad(border, border, double.NaN);
         var (left, nothing) = (delta, Tensor.Scalar(0.0, delta.DType));
         Tensor? sum = null;
-        for (var i = 0; i < Kernel.Height; i++)
+        for (var k = 0; k < Kernel.Height * Kernel.Width; k++)
         {
-            for (var j = 0; j < Kernel.Width; j++)
+            var (row, column) = (k / Kernel.Width * Dilation.Height, k % Kernel.Width * Dilation.Width);
+            var takes = left;
+            if (k < (Kernel.Height * Kernel.Width) - 1)
             {
-                var (row, column) = (i * Dilation.Height, j * Dilation.Width);
                 var element = padded
                     .Slice(2, row, row + ((y.Shape[2] - 1) * Stride.Height) + 1, Stride.Height)
                     .Slice(3, column, column + ((y.Shape[3] - 1) * Stride.Width) + 1, Stride.Width);
                 var wins = element.EqualTo(y);
-                var part = Spread(wins.Where(left, nothing), row, column, height, width);
-                sum = sum is null ? part : sum + part;
-                left = wins.Where(nothing, left);
+                (takes, left) = (wins.Where(left, nothing), wins.Where(nothing, left));
             }
+            var part = Spread(takes, row, column, height, width);
+            sum = sum is null ? part : sum + part;
         }
         return sum!.Slice(2, Padding.Height, height - Padding.Height).Slice(3, Padding.Width, width - Padding.Width);
     }

@@ -76,6 +76,20 @@ let private networks: (string * int list * int list list * (Tensor -> Tensor[] -
             + reshaped.Relu().Reshape(x.Shape[0], 3, 3, 3)
             // For 16 images as many numbers as filters, but one for each image.
             + (y 9 + x.Sum([| 1; 2; 3 |], true)).Relu().Sum([| 1 |], true))
+        "weight gradients by hand: convolutions whose channels are the images",
+        [ 2; 7; 8 ],
+        [ [ 3; 2; 3; 3 ]; [ 4; 3; 2; 3 ] ],
+        (fun x p ->
+            let exchanged (t: Tensor) = t.Permute(1, 0, 2, 3)
+            let y = x.Conv2d(p[0]).Tanh()
+            let z = y.Conv2d(p[1], struct (2, 1), struct (1, 0), struct (1, 1))
+            let first = (exchanged x).Conv2d(exchanged y)
+            // What is exchanged is also wanted as it is.
+            let second =
+                (exchanged y).Conv2d(exchanged z, struct (1, 1), struct (1, 0), struct (2, 1))
+
+            first.Sum() * second.Permute(1, 0, 2, 3)
+            + (exchanged z).Square().Sum([| 1; 2; 3 |], true))
         "lanes without an image that hold infinities",
         [ 1; 6; 6 ],
         [ [ 2; 1; 3; 3 ]; [ 3; 2; 2; 2 ] ],
@@ -124,6 +138,17 @@ let ``a convolution adds its bias and rectifies as it stores`` () =
     Assert.Contains(" conv2d+add+relu float32[3, 10, 9, 16]", explained)
     let _, explained = step options 16 ElementType.Float32 1
     Assert.Contains(" conv2d+add float32[4, 18, 16]", explained)
+
+[<Fact>]
+let ``a convolution whose channels are the images takes them from blocks`` () =
+    let number =
+        networks
+        |> List.findIndex (fun (name, _, _, _) -> name.StartsWith "weight gradients by hand")
+
+    let _, explained = step (EngineOptions(Threads = 1)) 16 ElementType.Float32 number
+    Assert.Contains(" conv2dOverImages float32[54, 16]", explained)
+    // Nothing is exchanged, nor put back one image after another, for their sake.
+    Assert.DoesNotContain(" conv2d float32[2, 3, 3, 3]", explained)
 
 [<Fact>]
 let ``a convolution that has more readers is computed once`` () =

@@ -235,6 +235,7 @@ let ``Padding goes around and between elements`` (v: float) =
         |]
 
     Assert.Equal(Shape.Of(4, 5), y.Shape)
+    Assert.Same(x, Ops.pad [| 0; 0 |] [| 0; 0 |] [| 0; 0 |] 0.0 x)
     Engine.Default.Evaluate [| y |]
     Assert.Equal<float>(Seq.concat expected, y.Value.ToDoubles())
 

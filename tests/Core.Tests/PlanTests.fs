@@ -61,6 +61,23 @@ let ``a version that was read is left alone`` () =
         Assert.Equal<int[]>(before, bits seen))
 
 [<Fact>]
+let ``functions of elements write over an intermediate that they are the last to read`` () =
+    fresh (fun engine ->
+        let x, w = (numbers 4096 1).Reshape(64, 64), (numbers 4096 2).Reshape(64, 64)
+        (x.MatMul(w).Tanh().MatMul w).Eval() |> ignore
+        Assert.Contains("arena 16,384 bytes", engine.Explain()))
+
+[<Fact>]
+let ``what is also read with other strides, or later, is not written over`` () =
+    fresh (fun _ ->
+        let x, w = (numbers 4096 1).Reshape(64, 64), (numbers 4096 2).Reshape(64, 64)
+        let product = x.MatMul(w).Eval()
+        let turned (p: Tensor) = (p + p.Transpose()).MatMul w
+        let again (p: Tensor) = (p * 2.0).MatMul p
+        Assert.Equal<int[]>(bits (turned product), bits (turned (x.MatMul w)))
+        Assert.Equal<int[]>(bits (again product), bits (again (x.MatMul w))))
+
+[<Fact>]
 let ``two cells that exchange their values do not write over each other`` () =
     fresh (fun _ ->
         let a, b = Cell("a", numbers 100 1), Cell("b", numbers 100 2)

@@ -29,10 +29,19 @@ public sealed class ConvolutionTests
         ([2, 17, 4, 4, 19], [3, 3], [1, 1], [1, 1, 1, 1], [1, 1]),
         ([3, 5, 13, 12, 33], [9, 8], [2, 1], [1, 0, 2, 3], [1, 1]),
         ([2, 300, 3, 3, 8], [1, 1], [1, 1], [0, 0, 0, 0], [1, 1]),
-        ([1, 8, 12, 12, 8], [10, 10], [1, 1], [0, 0, 0, 0], [1, 1]),
         ([1, 2, 10, 9, 6], [3, 2], [2, 3], [0, 1, 2, 0], [2, 1]),
+        ([1, 3, 12, 12, 8], [10, 10], [1, 1], [0, 0, 0, 0], [1, 1]),
+        ([2, 3, 13, 12, 33], [9, 8], [2, 1], [1, 0, 2, 3], [1, 1]),
+        // Channels side by side: half a register of them, some groups, windows as large as the result and larger.
+        ([1, 8, 12, 12, 8], [10, 10], [1, 1], [0, 0, 0, 0], [1, 1]),
+        ([8, 70, 12, 12, 9], [8, 8], [1, 1], [0, 0, 0, 0], [1, 1]),
+        ([3, 17, 13, 12, 5], [9, 8], [2, 1], [1, 0, 2, 3], [1, 1]),
+        ([5, 33, 9, 11, 2], [3, 4], [3, 2], [2, 1, 0, 3], [2, 3]),
+        ([16, 16, 4, 5, 3], [2, 3], [2, 2], [0, 0, 0, 1], [1, 1]),
+        ([1, 40, 1, 20, 3], [1, 18], [1, 1], [0, 0, 0, 0], [1, 1]),
         // Padding wider than the kernel, a kernel as large as the image, one-dimensional.
         ([3, 2, 3, 3, 4], [2, 2], [1, 1], [3, 2, 2, 4], [1, 1]),
+        ([18, 2, 6, 9, 3], [3, 3], [1, 1], [2, 2, 2, 0], [1, 1]),
         ([4, 3, 5, 6, 10], [5, 6], [1, 1], [0, 0, 0, 0], [1, 1]),
         ([6, 2, 1, 40, 3], [1, 5], [1, 1], [0, 0, 2, 2], [1, 1]),
         ([2, 3, 4, 1, 2], [3, 1], [1, 1], [1, 1, 0, 0], [1, 1]),
@@ -114,7 +123,7 @@ public sealed class ConvolutionTests
         Values.SameBits<T>(Forward(s, x, w), Run<T>(Convolution.Forward, s, g.Length, x, w, pool), $"{s} forward");
         Values.SameBits<T>(BackwardInput(s, g, w), Run<T>(Convolution.BackwardInput, s, x.Length, g, w, pool), $"{s} input");
         Values.SameBits<T>(BackwardWeight(s, x, g), Run<T>(Convolution.BackwardWeight, s, w.Length, x, g, pool), $"{s} weight");
-        if (s.FillsWithFilters(sizeof(T)))
+        if (s.TakesPlanes(sizeof(T)))
         {
             (T[] images, PlaneSteps imageSteps) = Swapped(x, s.Batch, s.Channels, s.Height * s.Width);
             (T[] filters, PlaneSteps filterSteps) = Swapped(w, s.Filters, s.Channels, s.KernelHeight * s.KernelWidth);
@@ -150,24 +159,57 @@ public sealed class ConvolutionTests
         where T : unmanaged, INumber<T> =>
         h < 0 || h >= s.Height || w < 0 || w >= s.Width ? T.Zero : x[(((((n * s.Channels) + c) * s.Height) + h) * s.Width) + w];
 
-    private static T[] Forward<T>(ConvolutionShape s, T[] x, T[] weights)
+    private static unsafe T[] Forward<T>(ConvolutionShape s, T[] x, T[] weights)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         List<T> y = [];
         foreach ((int n, int f, int oh, int ow) in Places(s.Batch, s.Filters, s.OutHeight, s.OutWidth))
         {
-            T sum = T.Zero;
-            foreach ((int c, int i, int j, _) in Places(s.Channels, s.KernelHeight, s.KernelWidth, 1))
+            T Channel(int c, T sum)
             {
-                T w = weights[(((((f * s.Channels) + c) * s.KernelHeight) + i) * s.KernelWidth) + j];
-                int h = (oh * s.StrideHeight) - s.PadTop + (i * s.DilationHeight);
-                sum = T.FusedMultiplyAdd(Image(s, x, n, c, h, (ow * s.StrideWidth) - s.PadLeft + (j * s.DilationWidth)), w, sum);
+                foreach ((int i, int j, _, _) in Places(s.KernelHeight, s.KernelWidth, 1, 1))
+                {
+                    T w = weights[(((((f * s.Channels) + c) * s.KernelHeight) + i) * s.KernelWidth) + j];
+                    int h = (oh * s.StrideHeight) - s.PadTop + (i * s.DilationHeight);
+                    sum = T.FusedMultiplyAdd(Image(s, x, n, c, h, (ow * s.StrideWidth) - s.PadLeft + (j * s.DilationWidth)), w, sum);
+                }
+
+                return sum;
             }
 
-            y.Add(sum);
+            bool lanes = s.FillsWithChannels(sizeof(T));
+            y.Add(lanes ? InLanes<T>(s.Channels, Channel) : Enumerable.Range(0, s.Channels).Aggregate(T.Zero, (sum, c) => Channel(c, sum)));
         }
 
         return [.. y];
+    }
+
+    /// <summary>A sum over images (or channels) side by side; each of them goes on with the sum of its lane.</summary>
+    private static unsafe T InLanes<T>(int images, Func<int, T, T> add)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        int lanes = 64 / sizeof(T);
+        T? total = null;
+        for (int group = 0; group < images; group += 2 * lanes)
+        {
+            T[] sums = new T[lanes];
+            for (int n = group; n < Math.Min(images, group + (2 * lanes)); n++)
+            {
+                sums[n % lanes] = add(n, sums[n % lanes]);
+            }
+
+            for (int half = lanes / 2; half > 0; half /= 2)
+            {
+                for (int lane = 0; lane < half; lane++)
+                {
+                    sums[lane] += sums[lane + half];
+                }
+            }
+
+            total = total is { } before ? before + sums[0] : sums[0];
+        }
+
+        return total ?? T.Zero;
     }
 
     private static T[] BackwardInput<T>(ConvolutionShape s, T[] g, T[] weights)
@@ -198,40 +240,25 @@ public sealed class ConvolutionTests
         return [.. dx];
     }
 
-    private static unsafe T[] BackwardWeight<T>(ConvolutionShape s, T[] x, T[] g)
+    private static T[] BackwardWeight<T>(ConvolutionShape s, T[] x, T[] g)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
-        int lanes = 64 / sizeof(T);
         List<T> dw = [];
         foreach ((int f, int c, int i, int j) in Places(s.Filters, s.Channels, s.KernelHeight, s.KernelWidth))
         {
-            T? total = null;
-            for (int group = 0; group < s.Batch; group += 2 * lanes)
+            T AddImage(int n, T sum)
             {
-                T[] sums = new T[lanes];
-                for (int n = group; n < Math.Min(s.Batch, group + (2 * lanes)); n++)
+                foreach ((int oh, int ow, _, _) in Places(s.OutHeight, s.OutWidth, 1, 1))
                 {
-                    foreach ((int oh, int ow, _, _) in Places(s.OutHeight, s.OutWidth, 1, 1))
-                    {
-                        int h = (oh * s.StrideHeight) - s.PadTop + (i * s.DilationHeight);
-                        T image = Image(s, x, n, c, h, (ow * s.StrideWidth) - s.PadLeft + (j * s.DilationWidth));
-                        T gradient = g[(((((n * s.Filters) + f) * s.OutHeight) + oh) * s.OutWidth) + ow];
-                        sums[n % lanes] = T.FusedMultiplyAdd(image, gradient, sums[n % lanes]);
-                    }
+                    int h = (oh * s.StrideHeight) - s.PadTop + (i * s.DilationHeight);
+                    T image = Image(s, x, n, c, h, (ow * s.StrideWidth) - s.PadLeft + (j * s.DilationWidth));
+                    sum = T.FusedMultiplyAdd(image, g[(((((n * s.Filters) + f) * s.OutHeight) + oh) * s.OutWidth) + ow], sum);
                 }
 
-                for (int half = lanes / 2; half > 0; half /= 2)
-                {
-                    for (int lane = 0; lane < half; lane++)
-                    {
-                        sums[lane] += sums[lane + half];
-                    }
-                }
-
-                total = total is { } before ? before + sums[0] : sums[0];
+                return sum;
             }
 
-            dw.Add(total ?? T.Zero);
+            dw.Add(InLanes<T>(s.Batch, AddImage));
         }
 
         return [.. dw];

@@ -220,6 +220,29 @@ public sealed class ElementwiseTests
         }
     }
 
+    /// <summary>Parts of a space end anywhere: within a run, a row of runs or a plane of rows.</summary>
+    [Fact]
+    public void Every_element_is_visited_once_by_all_parts_together()
+    {
+        (int planes, int rows, int columns) = (41, 37, 53);
+        float[] x = Values.Random<float>(planes * rows * columns, 1);
+        long[] gaps = [(rows + 1) * (columns + 2), columns + 2, 1];
+        IterationSpace space = IterationSpace.Create([planes, rows, columns], gaps, gaps, [rows * columns, columns, 1]);
+        foreach (int threads in new[] { 1, 2, 3, 5 })
+        {
+            using Block<float> y = new(new float[planes * gaps[0]]);
+            using Block<float> added = new(x);
+            Elementwise.Binary(BinaryOp.Add, ElementType.Float32, space, y.Pointer, y.Pointer, added.Pointer, new WorkerPool(threads));
+            float[] expected = new float[y.Span.Length];
+            for (int i = 0; i < x.Length; i++)
+            {
+                expected[(i / (rows * columns) * gaps[0]) + (i / columns % rows * gaps[1]) + (i % columns)] = x[i];
+            }
+
+            Values.SameBits<float>(expected, y.Span, $"{threads} threads");
+        }
+    }
+
     [Fact]
     public void Cross_entropy_of_probabilities_is_clipped()
     {

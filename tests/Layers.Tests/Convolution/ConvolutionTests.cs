@@ -67,6 +67,14 @@ public sealed class ConvolutionTests
     }
 
     [Fact]
+    public void The_last_takes_the_gradient_of_what_is_not_a_number_by_hand()
+    {
+        var x = Tensor.From([1, double.NaN, 2, 3, 4, 0], 1, 1, 2, 3);
+        var gradient = GradientWays.BySweep(new MaxPool2d((2, 1)), x, Tensor.From([5.0, 6, 7], 1, 1, 1, 3), manual: true)[0];
+        Assert.Equal([0.0, 0, 7, 5, 6, 0], gradient);
+    }
+
+    [Fact]
     public void What_does_not_fit_is_refused_by_its_place()
     {
         var net = new Sequential(new Tanh(), new Conv2d(3, 4, 5));
