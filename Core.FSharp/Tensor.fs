@@ -474,7 +474,7 @@ type Tensor internal (node: Node) =
     /// height - 1) - 1) / stride + 1, rounded down; zeros are the padding. All pairs are height and width. Throws ShapeException if channels differ or the
     /// window does not fit, ElementTypeException if the two are not of one floating-point type.
     member _.Conv2d(weight: Tensor, stride: struct (int * int), padding: struct (int * int), dilation: struct (int * int)) =
-        make (Windows.conv2d (Tensor.Pairs(struct (1, 1), stride, padding, dilation)) node (at weight))
+        make (Convolutions.conv2d (Tensor.Pairs(struct (1, 1), stride, padding, dilation)) node (at weight))
 
     /// The convolution of images `[batch, channels, height, width]` with weights `[filters, channels, kernel height, kernel width]`, the same stride,
     /// padding and dilation for height and width; see the form with pairs.
@@ -496,13 +496,13 @@ type Tensor internal (node: Node) =
             [<Optional; DefaultParameterValue(0)>] padding: int,
             [<Optional; DefaultParameterValue(1)>] dilation: int
         ) =
-        make (Windows.conv1d (Tensor.Line(1, stride, padding, dilation)) node (at weight))
+        make (Convolutions.conv1d (Tensor.Line(1, stride, padding, dilation)) node (at weight))
 
     /// The largest element under each place of a window on `[batch, channels, height, width]`; the first of equal ones takes all of the gradient,
     /// and padding never wins. Out height is that of Conv2d; all pairs are height and width. Throws ShapeException if the window does not fit
     /// or some place covers padding alone.
     member _.MaxPool2d(kernel: struct (int * int), stride: struct (int * int), padding: struct (int * int), dilation: struct (int * int)) =
-        make (Windows.maxPool2d (Tensor.Pairs(kernel, stride, padding, dilation)) node)
+        make (Pools.maxPool2d (Tensor.Pairs(kernel, stride, padding, dilation)) node)
 
     /// The largest element under each place of a square window on `[batch, channels, height, width]`; the stride defaults to the kernel. See the form
     /// with pairs.
@@ -525,12 +525,12 @@ type Tensor internal (node: Node) =
             [<Optional; DefaultParameterValue(1)>] dilation: int
         ) =
         let step = if stride.HasValue then stride.Value else kernel
-        make (Windows.maxPool1d (Tensor.Line(kernel, step, padding, dilation)) node)
+        make (Pools.maxPool1d (Tensor.Line(kernel, step, padding, dilation)) node)
 
     /// The mean under each place of a window on `[batch, channels, height, width]`: the sum divided by the size of the kernel, padding being zeros
     /// that count (PyTorch's default). All pairs are height and width. Throws ShapeException if the window does not fit.
     member _.AvgPool2d(kernel: struct (int * int), stride: struct (int * int), padding: struct (int * int)) =
-        make (Windows.avgPool2d (Tensor.Pairs(kernel, stride, padding, struct (1, 1))) node)
+        make (Pools.avgPool2d (Tensor.Pairs(kernel, stride, padding, struct (1, 1))) node)
 
     /// The mean under each place of a square window on `[batch, channels, height, width]`; the stride defaults to the kernel. See the form with pairs.
     member this.AvgPool2d(kernel: int, [<Optional>] stride: Nullable<int>, [<Optional; DefaultParameterValue(0)>] padding: int) =
@@ -540,7 +540,7 @@ type Tensor internal (node: Node) =
     /// The mean under each place of a window on `[batch, channels, length]`; the stride defaults to the kernel. Errors are those of AvgPool2d.
     member _.AvgPool1d(kernel: int, [<Optional>] stride: Nullable<int>, [<Optional; DefaultParameterValue(0)>] padding: int) =
         let step = if stride.HasValue then stride.Value else kernel
-        make (Windows.avgPool1d (Tensor.Line(kernel, step, padding, 1)) node)
+        make (Pools.avgPool1d (Tensor.Line(kernel, step, padding, 1)) node)
 
     /// Rows `[n, ..]` chosen by integer positions of any shape: `[positions.., ..]`.
     member _.Gather(positions: Tensor) =

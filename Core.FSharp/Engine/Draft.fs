@@ -46,8 +46,10 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
                 && not (isNull n.Primitive.Element)
                 && Seq.forall (fun k -> not waiting[operand i k]) (seq { 0 .. n.Arity - 1 })
 
-            if n.Primitive.Alongside >= 0 then
-                waiting[operand i n.Primitive.Alongside] <- true
+            // What a kernel makes alongside is seen by no trap, so it is left to itself with one; and what is known need not be made at all.
+            if fuse && n.Primitive.Alongside >= 0 then
+                let other = operand i n.Primitive.Alongside
+                waiting[other] <- work.Nodes[other].Arity > 0
 
     let fixedBlock place =
         let block = Block(0L, Slot = places.Count)

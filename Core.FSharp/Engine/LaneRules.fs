@@ -78,7 +78,7 @@ let private fillsLanes (n: Node) lanes =
     && n.B.Shape.Size > 0L
 
 let private forwardShape (n: Node) =
-    Windows.describe (Windows.window n) n.A.Shape n.B.Shape n.Shape
+    Convolutions.describe (Windows.window n) n.A.Shape n.B.Shape n.Shape
 
 /// A convolution, what is added to each of its channels (null for nothing), and whether the result is rectified.
 [<Struct>]
@@ -155,7 +155,7 @@ let private forward =
 
 let private backwardInput =
     let shape (n: Node) =
-        Windows.describe (Windows.window n) n.Shape n.B.Shape n.A.Shape
+        Convolutions.describe (Windows.window n) n.Shape n.B.Shape n.A.Shape
 
     convolution shape (fun _ _ -> true) (fun site n ->
         let made = LaneConvolution.BackwardInput(n.DType, shape n)
@@ -196,8 +196,9 @@ let overImages (n: Node) : Node =
 /// The kernel of a node that sums over the images of blocks, and is no tensor of blocks itself; null for other nodes.
 let contraction (n: Node) : LaneContraction =
     match n.Primitive.Name with
-    | "conv2dWeight" -> LaneContraction.BackwardWeight(n.DType, Windows.describe (Windows.window n) n.A.Shape n.Shape n.B.Shape)
-    | "conv2dOverImages" -> LaneContraction.Forward(n.DType, Windows.describe (Windows.window n) (exchanged n.A.Shape) (exchanged n.B.Shape) n.Shape)
+    | "conv2dWeight" -> LaneContraction.BackwardWeight(n.DType, Convolutions.describe (Windows.window n) n.A.Shape n.Shape n.B.Shape)
+    | "conv2dOverImages" ->
+        LaneContraction.Forward(n.DType, Convolutions.describe (Windows.window n) (exchanged n.A.Shape) (exchanged n.B.Shape) n.Shape)
     | _ -> null
 
 let private sumsOver =
@@ -223,7 +224,7 @@ let private follows build =
 
 // The planes of one image.
 let private pool (n: Node) (x: Shape) (y: Shape) =
-    let shape = Windows.poolShape (Windows.window n) x y
+    let shape = Pools.poolShape (Windows.window n) x y
 
     PoolingShape(
         x[1],

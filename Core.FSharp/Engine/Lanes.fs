@@ -359,7 +359,7 @@ let apply (lay: Order -> Node[] -> Plan) (origin: Dictionary<Node, int>) (roots:
     // Not even the table of rules is made for graphs that have no use for it.
     let seats =
         Array.zeroCreate<Seat>(
-            if work.Nodes |> Array.exists Windows.isConvolution then
+            if work.Nodes |> Array.exists (fun n -> Convolutions.isConvolution n || closes n) then
                 work.Count
             else
                 0
@@ -379,7 +379,6 @@ let apply (lay: Order -> Node[] -> Plan) (origin: Dictionary<Node, int>) (roots:
 
         for p in Seq.append work.Operands work.Roots do
             uses[p] <- uses[p] + 1
-
 
         for i in 0 .. work.Count - 1 do
             position[work.Nodes[i]] <- i

@@ -65,11 +65,11 @@ let private chosenFirst (n: Node) =
         && Object.ReferenceEquals(put.B.A, mask.A)
         && not (Double.IsNaN(uniform mask.B))
     then
-        let largest = Windows.takeAt mask.A put.B
+        let largest = Pools.takeAt mask.A put.B
         let bound = Elementwise.constantLike largest (uniform mask.B)
         let zero = Elementwise.constantLike put.A 0.0
         let chosen = Elementwise.where (Elementwise.lessEqual largest bound) zero put.A
-        Windows.putAt put.Shape[2] put.Shape[3] chosen put.B
+        Pools.putAt put.Shape[2] put.Shape[3] chosen put.B
     else
         null
 

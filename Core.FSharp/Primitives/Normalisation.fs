@@ -179,7 +179,7 @@ let private crossEntropyGradientPrimitive: Primitive =
 
                 Kernel(fun o ->
                     Softmax.CrossEntropyGradient(dtype, o.Output, o.Inputs[1], o.Inputs[2], o.Inputs[0], rows, classes, o.Pool, o.Second)
-                    |> Selection.checkPosition "crossEntropyGradient" "labels" classes shape labelAdvice o.Inputs[2]))
+                    |> Selection.checkPosition "crossEntropy" "labels" classes shape labelAdvice o.Inputs[2]))
     }
 
 /// -log softmax(logits)[label] for each row: logits [..., classes], integer labels [...] to losses [...].

@@ -13,7 +13,8 @@ let all =
         Reductions.all
         Contractions.all
         Selection.all
-        Windows.all
+        Convolutions.all
+        Pools.all
         Normalisation.all
         Randoms.all
     ]

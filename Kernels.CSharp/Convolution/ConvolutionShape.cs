@@ -50,14 +50,19 @@ public readonly record struct ConvolutionShape(
         return 2 * filters <= images;
     }
 
+    private const int LongWindow = 32;
+
     /// <summary>
-    /// Whether channels stand in the lanes: they are at least half of a register's and as many as the images, and the window has no fewer elements than
-    /// the result has places, so that sums are long and results few. A weight gradient that is written as a convolution looks like that, its channels
-    /// being the batch.
+    /// Whether channels stand in the lanes: they are at least half of a register's and as many as the images, the window has twice as many elements as
+    /// the result has places, and more than the windows that layers look through. A weight gradient that is written as a convolution looks like that, its
+    /// channels being the batch. With shorter sums, or more of them, lanes of sums would be moved more than added to.
     /// </summary>
     /// <param name="size">Bytes of an element.</param>
-    public bool FillsWithChannels(int size) =>
-        2 * Channels >= LaneLayout<byte>.Bytes / size && Channels >= Batch && (long)KernelHeight * KernelWidth >= (long)OutHeight * OutWidth;
+    public bool FillsWithChannels(int size)
+    {
+        long window = (long)KernelHeight * KernelWidth;
+        return 2 * Channels >= LaneLayout<byte>.Bytes / size && Channels >= Batch && window >= LongWindow && window >= 2L * OutHeight * OutWidth;
+    }
 
     /// <summary>Whether planes of images and weights may lie anywhere, as <see cref="Convolution.ForwardPlanes"/> takes them.</summary>
     /// <param name="size">Bytes of an element.</param>

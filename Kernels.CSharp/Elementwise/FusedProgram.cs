@@ -110,7 +110,7 @@ public sealed unsafe class FusedProgram
         FusedLoop? written = loop;
         if (written is null && runs < Often && Interlocked.Increment(ref runs) == Often && RuntimeFeature.IsDynamicCodeCompiled)
         {
-            ThreadPool.UnsafeQueueUserWorkItem(static program => program.WriteLoop(), this, preferLocal: false);
+            ThreadPool.UnsafeQueueUserWorkItem(static program => program.TryWriteLoop(), this, preferLocal: false);
         }
 
         // The arrays are pinned, so their addresses hold while they are reachable.
@@ -152,6 +152,19 @@ public sealed unsafe class FusedProgram
     {
         loop ??= FusedCode.Write(steps, inputs);
         return loop is not null;
+    }
+
+    /// <summary>As <see cref="WriteLoop"/>, on a thread that nobody waits for: what keeps a loop from being written must not end the process, as the interpreter is as right.</summary>
+    private void TryWriteLoop()
+    {
+        try
+        {
+            WriteLoop();
+        }
+        catch (Exception)
+        {
+            loop = null;
+        }
     }
 
     private void Check(int inputCount)

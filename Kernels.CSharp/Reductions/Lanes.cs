@@ -29,11 +29,18 @@ internal static unsafe class Lanes<S, V, T, C>
         get => 16384 / sizeof(T);
     }
 
+    /// <summary>Elements of one logical lane, for which <see cref="OneLane"/> is enough.</summary>
+    public static int Short
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => LaneBytes / sizeof(T);
+    }
+
     /// <summary>Reduces a run of any length on the calling thread.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static T Run(T* x, long count)
     {
-        if (count <= LaneBytes / sizeof(T))
+        if (count <= Short)
         {
             return OneLane(x, (int)count);
         }
@@ -125,10 +132,20 @@ internal static unsafe class Lanes<S, V, T, C>
         return Fold((T*)slots);
     }
 
-    /// <summary><see cref="OneChunk"/> for no more than one lane: the others would hold the identity, which changes nothing more.</summary>
+    /// <summary>
+    /// <see cref="Run"/> for no more than <see cref="Short"/> elements: the other lanes would hold the identity, which changes nothing more.
+    /// Callers that have many short runs save the call.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static T OneLane(T* x, int count)
+    public static T OneLane(T* x, int count)
     {
+        if (sizeof(V) == LaneBytes)
+        {
+            Vector512<T> lane = Unsafe.BitCast<V, Vector512<T>>(C.Combine<S, V, T>(S.Const(C.Identity), LoadPadded(x, count)));
+            Vector256<T> half = C.Combine<Simd256<T>, Vector256<T>, T>(lane.GetLower(), lane.GetUpper());
+            return Fold(Narrow(half.GetLower(), half.GetUpper()));
+        }
+
         byte* slots = stackalloc byte[LaneBytes];
         for (int part = 0; part < LaneBytes / sizeof(T); part += S.Count)
         {
@@ -147,7 +164,13 @@ internal static unsafe class Lanes<S, V, T, C>
         int quarter = Vector128<T>.Count;
         Vector128<T> even = Narrow(Vector128.Load(lane), Vector128.Load(lane + (2 * quarter)));
         Vector128<T> odd = Narrow(Vector128.Load(lane + quarter), Vector128.Load(lane + (3 * quarter)));
-        Vector128<T> folded = Narrow(even, odd);
+        return Fold(Narrow(even, odd));
+    }
+
+    /// <summary>Combines the elements of 16 bytes in halves.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static T Fold(Vector128<T> folded)
+    {
         if (sizeof(T) == 4)
         {
             folded = Narrow(folded, Vector128.Shuffle(folded.AsInt32(), Vector128.Create(2, 3, 2, 3)).As<int, T>());

@@ -65,6 +65,16 @@ internal static unsafe class ReductionLoop<S, V, T, C>
         ReductionJob* job = (ReductionJob*)context;
         (long from, long to) = Split.Range(job->Items, part, job->Parts);
         T* target = (T*)(job->Chunks > 1 ? job->Partials : job->Y);
+        if (job->Reduce <= Lanes<S, V, T, C>.Short)
+        {
+            for (long item = from; item < to; item++)
+            {
+                target[item] = Lanes<S, V, T, C>.OneLane((T*)job->X + (item * job->Reduce), (int)job->Reduce);
+            }
+
+            return;
+        }
+
         long chunk = Lanes<S, V, T, C>.Chunk;
         long row = from / job->Chunks;
         long start = from % job->Chunks * chunk;

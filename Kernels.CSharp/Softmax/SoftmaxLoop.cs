@@ -167,10 +167,7 @@ internal static unsafe class SoftmaxLoop<S, V, T>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Exponentials(T* x, T* y, int rows, long columns, T* largest, T* sums)
     {
-        for (int row = 0; row < rows; row++)
-        {
-            largest[row] = Lanes<S, V, T, MaxCombiner>.Run(x + (row * columns), columns);
-        }
+        Reduce<MaxCombiner>(x, rows, columns, largest);
 
         for (int row = 0; row < rows; row++)
         {
@@ -190,9 +187,19 @@ internal static unsafe class SoftmaxLoop<S, V, T>
             }
         }
 
+        Reduce<SumCombiner>(y, rows, columns, sums);
+    }
+
+    /// <summary>Reduces each row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Reduce<C>(T* x, int rows, long columns, T* results)
+        where C : struct, ICombiner
+    {
+        bool isShort = columns <= Lanes<S, V, T, C>.Short;
         for (int row = 0; row < rows; row++)
         {
-            sums[row] = Lanes<S, V, T, SumCombiner>.Run(y + (row * columns), columns);
+            results[row] = isShort ? Lanes<S, V, T, C>.OneLane(x, (int)columns) : Lanes<S, V, T, C>.Run(x, columns);
+            x += columns;
         }
     }
 

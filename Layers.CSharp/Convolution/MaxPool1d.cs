@@ -34,7 +34,7 @@ public sealed class MaxPool1d : Module
     /// <inheritdoc/>
     protected override Tensor Compute(Tensor x) => x.MaxPool1d(Kernel, Stride, Padding, Dilation);
 
-    /// <summary>By hand: the elements under the window are asked in turn whether they are the largest. Where that is NaN the last of them takes the gradient.</summary>
+    /// <summary>By hand: the elements under the window are asked in turn whether they are the largest. Where that is NaN the window's last place takes the gradient, or nothing does where that is padding.</summary>
     protected override Tensor?[] Backward(Call call, Tensor?[] deltas)
     {
         if (deltas[0] is not { } delta)

@@ -275,7 +275,7 @@ let ``R17: ties under a window of max pooling are kinks`` () =
     let window = Windows.windowOf (2, 2) (2, 2) (0, 0, 0, 0) (1, 1)
 
     let pool (x: Tensor) =
-        Tensor.Of(Windows.maxPool2d window x.Node)
+        Tensor.Of(Pools.maxPool2d window x.Node)
 
     let check (data: float[]) =
         let x = Tensor.From<float>(data, 1, 1, 2, 4)

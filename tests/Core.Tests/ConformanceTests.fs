@@ -263,12 +263,12 @@ let private builders: IDictionary<string, JsonElement -> Node[] -> Node> =
             "gather", (fun args x -> Ops.gatherAlong (axis args) x[0] x[1])
             "one_hot", (fun args x -> Selection.oneHot (args.GetProperty("classes").GetInt32()) ElementType.Int32 x[0])
 
-            "conv1d", convolution Windows.conv1d
-            "conv2d", convolution Windows.conv2d
-            "max_pool1d", pooling Windows.maxPool1d
-            "max_pool2d", pooling Windows.maxPool2d
-            "avg_pool1d", pooling Windows.avgPool1d
-            "avg_pool2d", pooling Windows.avgPool2d
+            "conv1d", convolution Convolutions.conv1d
+            "conv2d", convolution Convolutions.conv2d
+            "max_pool1d", pooling Pools.maxPool1d
+            "max_pool2d", pooling Pools.maxPool2d
+            "avg_pool1d", pooling Pools.avgPool1d
+            "avg_pool2d", pooling Pools.avgPool2d
 
             "cat", (fun args x -> Slices.concat (axis args) x)
             "stack", (fun args x -> Ops.stack (axis args) x)

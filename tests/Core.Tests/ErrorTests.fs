@@ -128,49 +128,49 @@ let private built: (string * (unit -> Node) * string) list =
         (fun () -> Contractions.matmul (i32 [ 2; 3 ]) (i32 [ 3; 2 ])),
         "matmul: expected float32 or float64, got int32. Convert with To(float32) first."
         "conv2d of one image",
-        (fun () -> Windows.conv2d plain (f32 [ 2; 5; 5 ]) (f32 [ 3; 2; 3; 3 ])),
+        (fun () -> Convolutions.conv2d plain (f32 [ 2; 5; 5 ]) (f32 [ 3; 2; 3; 3 ])),
         "conv2d: expected a tensor [batch, channels, height, width], got [2, 5, 5]. Reshape it first; images in grey have one channel."
         "conv2d with weights of a line",
-        (fun () -> Windows.conv2d plain (f32 [ 1; 2; 5; 5 ]) (f32 [ 3; 2; 3 ])),
+        (fun () -> Convolutions.conv2d plain (f32 [ 1; 2; 5; 5 ]) (f32 [ 3; 2; 3 ])),
         "conv2d: expected weights [filters, channels, kernel height, kernel width], got [3, 2, 3]. Reshape the weights first."
         "conv2d of other channels",
-        (fun () -> Windows.conv2d plain (f32 [ 1; 1; 5; 5 ]) (f32 [ 3; 2; 3; 3 ])),
+        (fun () -> Convolutions.conv2d plain (f32 [ 1; 1; 5; 5 ]) (f32 [ 3; 2; 3; 3 ])),
         "conv2d: expected an input of 2 channels, as the weights [3, 2, 3, 3] have, got 1 in [1, 1, 5, 5]. Axis 1 holds the channels; check the number of input channels of the layer."
         "conv2d of types",
-        (fun () -> Windows.conv2d plain (f32 [ 1; 2; 5; 5 ]) (f64 [ 3; 2; 3; 3 ])),
+        (fun () -> Convolutions.conv2d plain (f32 [ 1; 2; 5; 5 ]) (f64 [ 3; 2; 3; 3 ])),
         "conv2d: expected tensors of one element type, got float32 and float64. Types never mix silently: convert one of them with To."
         "conv2d of integers",
-        (fun () -> Windows.conv2d plain (i32 [ 1; 2; 5; 5 ]) (i32 [ 3; 2; 3; 3 ])),
+        (fun () -> Convolutions.conv2d plain (i32 [ 1; 2; 5; 5 ]) (i32 [ 3; 2; 3; 3 ])),
         "conv2d: expected float32 or float64, got int32. Convert with To(float32) first."
         "conv2d of a small image",
-        (fun () -> Windows.conv2d (moving (1, 1) (1, 0) (2, 2)) (f32 [ 1; 2; 5; 4 ]) (f32 [ 3; 2; 3; 3 ])),
+        (fun () -> Convolutions.conv2d (moving (1, 1) (1, 0) (2, 2)) (f32 [ 1; 2; 5; 4 ]) (f32 [ 3; 2; 3; 3 ])),
         "conv2d: expected a width of at least 5, as the window reaches over 5, got 4 in [1, 2, 5, 4]. Use a smaller kernel or dilation, or more padding."
         "conv2d of a small image with padding",
-        (fun () -> Windows.conv2d (moving (1, 1) (1, 0) (1, 1)) (f32 [ 1; 2; 2; 4 ]) (f32 [ 3; 2; 5; 3 ])),
+        (fun () -> Convolutions.conv2d (moving (1, 1) (1, 0) (1, 1)) (f32 [ 1; 2; 2; 4 ]) (f32 [ 3; 2; 5; 3 ])),
         "conv2d: expected a height of at least 3, as the window reaches over 5 less 2 of padding, got 2 in [1, 2, 2, 4]. Use a smaller kernel or dilation, or more padding."
         "conv2d without a stride",
-        (fun () -> Windows.conv2d (moving (1, 0) (0, 0) (1, 1)) (f32 [ 1; 2; 5; 5 ]) (f32 [ 3; 2; 3; 3 ])),
+        (fun () -> Convolutions.conv2d (moving (1, 0) (0, 0) (1, 1)) (f32 [ 1; 2; 5; 5 ]) (f32 [ 3; 2; 3; 3 ])),
         "conv2d: expected a stride of at least 1, got 1 x 0. Give both of its numbers a value of 1 or more."
         "conv2d with less than no padding",
-        (fun () -> Windows.conv2d (moving (1, 1) (0, -1) (1, 1)) (f32 [ 1; 2; 5; 5 ]) (f32 [ 3; 2; 3; 3 ])),
+        (fun () -> Convolutions.conv2d (moving (1, 1) (0, -1) (1, 1)) (f32 [ 1; 2; 5; 5 ]) (f32 [ 3; 2; 3; 3 ])),
         "conv2d: expected a padding of at least 0, got 0 x -1. Cut off what should not be seen, with Slice."
         "conv1d of images",
-        (fun () -> Windows.conv1d plain (f32 [ 1; 2; 5; 5 ]) (f32 [ 3; 2; 3 ])),
+        (fun () -> Convolutions.conv1d plain (f32 [ 1; 2; 5; 5 ]) (f32 [ 3; 2; 3 ])),
         "conv1d: expected a tensor [batch, channels, length], got [1, 2, 5, 5]. Reshape it first; a single signal has one channel."
         "conv1d of a short signal",
-        (fun () -> Windows.conv1d plain (f32 [ 1; 2; 2 ]) (f32 [ 3; 2; 3 ])),
+        (fun () -> Convolutions.conv1d plain (f32 [ 1; 2; 2 ]) (f32 [ 3; 2; 3 ])),
         "conv1d: expected a length of at least 3, as the window reaches over 3, got 2 in [1, 2, 2]. Use a smaller kernel or dilation, or more padding."
         "conv1d without dilation",
-        (fun () -> Windows.conv1d (moving (1, 1) (0, 0) (1, 0)) (f32 [ 1; 2; 5 ]) (f32 [ 3; 2; 3 ])),
+        (fun () -> Convolutions.conv1d (moving (1, 1) (0, 0) (1, 0)) (f32 [ 1; 2; 5 ]) (f32 [ 3; 2; 3 ])),
         "conv1d: expected a dilation of at least 1, got 0. Give it a value of 1 or more."
         "maxPool2d of integers",
-        (fun () -> Windows.maxPool2d plain (i32 [ 1; 2; 5; 5 ])),
+        (fun () -> Pools.maxPool2d plain (i32 [ 1; 2; 5; 5 ])),
         "maxPositions: expected float32 or float64, got int32. Convert with To(float32) first."
         "maxPool2d of padding",
-        (fun () -> Windows.maxPool2d (moving (1, 1) (0, 2) (1, 1)) (f32 [ 1; 2; 5; 5 ])),
+        (fun () -> Pools.maxPool2d (moving (1, 1) (0, 2) (1, 1)) (f32 [ 1; 2; 5; 5 ])),
         "maxPool2d: expected an element of the input under each place of the window, got padding alone at place 0 of the width of [1, 2, 5, 5]. Padding is at most half of the kernel as a rule."
         "avgPool1d of a matrix",
-        (fun () -> Windows.avgPool1d plain (f32 [ 2; 5 ])),
+        (fun () -> Pools.avgPool1d plain (f32 [ 2; 5 ])),
         "avgPool1d: expected a tensor [batch, channels, length], got [2, 5]. Reshape it first; a single signal has one channel."
 
         "outer of matrices",
@@ -305,7 +305,7 @@ let private evaluated: (string * (unit -> Node) * string) list =
         "crossEntropy: expected labels from 0 to 2, got 3 at [1, 1]. Labels are positions among the classes: check them, or the size of the last layer."
         "crossEntropyGradient",
         (fun () -> Normalisation.crossEntropyGradient (f32 [ 2 ]) (Normalisation.crossEntropy (f32 [ 2; 3 ]) (ints [ 0; -1 ]))),
-        "crossEntropyGradient: expected labels from 0 to 2, got -1 at [1]. Labels are positions among the classes: check them, or the size of the last layer."
+        "crossEntropy: expected labels from 0 to 2, got -1 at [1]. Labels are positions among the classes: check them, or the size of the last layer."
         "bce of logits",
         (fun () -> Normalisation.bce (numbers ElementType.Float32 [ 0.5; 1.5 ]) (f32 [ 2 ])),
         "bce: expected probabilities from 0 to 1, got 1.5 at [1]. Apply sigmoid first, or use bceWithLogits."

@@ -77,7 +77,7 @@ let private networks: (string * int list * int list list * (Tensor -> Tensor[] -
             // For 16 images as many numbers as filters, but one for each image.
             + (y 9 + x.Sum([| 1; 2; 3 |], true)).Relu().Sum([| 1 |], true))
         "weight gradients by hand: convolutions whose channels are the images",
-        [ 2; 7; 8 ],
+        [ 2; 10; 12 ],
         [ [ 3; 2; 3; 3 ]; [ 4; 3; 2; 3 ] ],
         (fun x p ->
             let exchanged (t: Tensor) = t.Permute(1, 0, 2, 3)
@@ -149,6 +149,21 @@ let ``a convolution whose channels are the images takes them from blocks`` () =
     Assert.Contains(" conv2dOverImages float32[54, 16]", explained)
     // Nothing is exchanged, nor put back one image after another, for their sake.
     Assert.DoesNotContain(" conv2d float32[2, 3, 3, 3]", explained)
+
+[<Theory>]
+[<InlineData(1); InlineData(8); InlineData(16); InlineData(41)>]
+let ``a convolution over images needs no other beside it`` (batch: int) =
+    for dtype in [ ElementType.Float32; ElementType.Float64 ] do
+        let x, d = numbers 1 [ batch; 2; 9; 9 ] dtype, numbers 2 [ batch; 3; 7; 7 ] dtype
+
+        let found rewrites =
+            let engine = Engine(EngineOptions(Threads = 1, Rewrites = rewrites))
+            use _ = engine.Use()
+
+            x.Permute(1, 0, 2, 3).Conv2d(d.Permute(1, 0, 2, 3)).ToDoubles()
+            |> Array.map BitConverter.DoubleToInt64Bits
+
+        Assert.Equal<int64[]>(found false, found true)
 
 [<Fact>]
 let ``a convolution that has more readers is computed once`` () =

@@ -104,6 +104,15 @@ public sealed class SoftmaxTests
             kernel(ElementType.Float32, block.Pointer, block.Pointer, Rows, Columns, Serial);
             Values.SameBits<float>(Run<float>(kernel, x, Rows, Columns, Serial), block.Span);
         }
+
+        using Block<float> logits = new(x);
+        using Block<int> indices = new(labels);
+        using Block<float> weights = new(g);
+        using Block<float> losses = new(Rows);
+        (nint y, nint loss) = (logits.Pointer, losses.Pointer);
+        Softmax.CrossEntropyGradient(ElementType.Float32, y, y, indices.Pointer, weights.Pointer, Rows, Columns, Serial, loss);
+        Values.SameBits<float>(Gradient(x, labels, g, Rows, Columns, Serial), logits.Span);
+        Values.SameBits<float>(Loss(x, labels, Rows, Columns), losses.Span);
     }
 
     private delegate void RowKernel(ElementType type, nint y, nint x, long rows, long cols, WorkerPool pool);

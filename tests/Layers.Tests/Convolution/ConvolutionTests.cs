@@ -75,6 +75,33 @@ public sealed class ConvolutionTests
     }
 
     [Fact]
+    public void A_gradient_by_hand_may_be_all_that_is_asked_for()
+    {
+        var layer = new Conv2d(1, 4, 3, seed: 1, type: ElementType.Float64);
+        var x = Numbers.Normal(1, 16, 1, 8, 8);
+        var loss = layer.Forward(x).Square().Sum();
+        loss.Backward();
+        var automatic = layer.Weight.Grad!.ToDoubles();
+        layer.Weight.ZeroGrad();
+        var y = layer.Forward(x).Eval();
+        layer.BackwardUpdateGradient(x, 2.0 * y);
+        Numbers.AssertClose(automatic, layer.Weight.Grad!.ToDoubles(), 1e-12, "by the layer");
+        layer.Weight.ZeroGrad();
+        loss = layer.Forward(x).Square().Sum();
+        loss.Item();
+        loss.BackwardManual();
+        Numbers.AssertClose(automatic, layer.Weight.Grad!.ToDoubles(), 1e-12, "after the loss was read");
+    }
+
+    [Fact]
+    public void The_last_takes_nothing_where_it_is_padding()
+    {
+        var x = Tensor.From([0.0, 1, 2, double.NaN], 1, 1, 2, 2);
+        var gradient = GradientWays.BySweep(new MaxPool2d(2, 2, 1), x, Tensor.From([1.0, 2, 3, 4], 1, 1, 2, 2), manual: true)[0];
+        Assert.Equal([1.0, 2, 3, 0], gradient);
+    }
+
+    [Fact]
     public void What_does_not_fit_is_refused_by_its_place()
     {
         var net = new Sequential(new Tanh(), new Conv2d(3, 4, 5));
