@@ -73,19 +73,8 @@ module internal Sweep =
         let gradients = Array.zeroCreate<Node> order.Count
         let needed = Array.copy wrt
 
-
-        // Used only where Calls are crossed by hand.
-        let firstOutput =
-            if isNull cross then
-                null
-            else
-                Dictionary<CallRecord, int>(HashIdentity.Reference)
-
-        let outputGradients =
-            if isNull cross then
-                null
-            else
-                Dictionary<CallRecord, Node[]>(HashIdentity.Reference)
+        // A Call of several outputs is crossed once all that use them have been, which is at its first; the gradients that have come by then.
+        let mutable calls: Dictionary<CallRecord, struct (int * Node[])> = null
 
         for i in 0 .. order.Count - 1 do
             for k in starts[i] .. starts[i + 1] - 1 do
@@ -93,7 +82,12 @@ module internal Sweep =
 
             match Walk.crossed cross nodes[i] with
             | null -> ()
-            | call -> firstOutput.TryAdd(call, i) |> ignore
+            | call when call.Outputs.Length = 1 -> ()
+            | call ->
+                if isNull calls then
+                    calls <- Dictionary HashIdentity.Reference
+
+                calls.TryAdd(call, struct (i, Array.zeroCreate call.Outputs.Length)) |> ignore
 
             match nodes[i].Payload with
             | :? Released as reason when nodes[i].Tracked -> released nodes[i] reason
@@ -101,6 +95,21 @@ module internal Sweep =
 
         for struct (position, g) in seeds do
             gradients[position] <- plus gradients[position] g
+
+        let several = calls
+
+        let crossCall i (call: CallRecord) (g: Node) =
+            let struct (first, all) =
+                if call.Outputs.Length = 1 then
+                    struct (i, [| g |])
+                else
+                    several[call]
+
+            all[(nodes[i].Payload :?> CallOutput).Index] <- g
+
+            if first = i && needed[i] && not (Array.forall isNull all) then
+                context.Scope <- call.Scope
+                manual order gradients i call all
 
         try
             for i in order.Count - 1 .. -1 .. 0 do
@@ -115,22 +124,7 @@ module internal Sweep =
                             if needed[operands[k]] then
                                 let part = node.Primitive.Vjp.Invoke(node, k - starts[i], g)
                                 gradients[operands[k]] <- plus gradients[operands[k]] part
-                | call ->
-                    if not (isNull g) then
-                        match outputGradients.TryGetValue call with
-                        | true, all -> all[(node.Payload :?> CallOutput).Index] <- g
-                        | _ ->
-                            let all = Array.zeroCreate<Node> call.Outputs.Length
-                            all[(node.Payload :?> CallOutput).Index] <- g
-                            outputGradients[call] <- all
-
-                    // All outputs of the Call, and all that use them, stand after its first output.
-                    if firstOutput[call] = i && needed[i] then
-                        match outputGradients.TryGetValue call with
-                        | true, all ->
-                            context.Scope <- call.Scope
-                            manual order gradients i call all
-                        | _ -> ()
+                | call -> crossCall i call g
         finally
             context.Scope <- scope
 

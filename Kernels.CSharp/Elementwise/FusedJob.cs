@@ -66,7 +66,10 @@ internal unsafe struct FusedJob
     public int ScratchBytes;
     public int Parts;
 
-    /// <summary>Where the reference to the program's loop is, if it has been written as one; otherwise 0.</summary>
+    /// <summary>
+    /// Where the reference to the program's loop is, if it has been written as one; otherwise 0. It stands in the frame of <see cref="FusedProgram.Run"/>,
+    /// which outlives the job, and is not a field here as a reference that the collector does not know of would go stale.
+    /// </summary>
     public nint Loop;
     public int* OutputSizes;
     public int OutputCount;

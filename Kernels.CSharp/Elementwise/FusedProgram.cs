@@ -17,7 +17,7 @@ public sealed record FusedStep(ElementFunction Function, IReadOnlyList<int> Oper
 /// </summary>
 /// <remarks>
 /// At first an interpreter over blocks: a call for each function and block costs nanoseconds where the block's elements cost hundreds, and nothing
-/// has to be compiled while a process starts. A program that has run <see cref="Often"/> times is written as one loop meanwhile (<see cref="FusedCode"/>).
+/// has to be compiled while a process starts. A program that has run <see cref="Often"/> times is written as one loop on a thread of the pool (<see cref="FusedCode"/>).
 /// </remarks>
 public sealed unsafe class FusedProgram
 {
@@ -41,9 +41,9 @@ public sealed unsafe class FusedProgram
     private readonly int block;
     private readonly int scratchBytes;
     private readonly int[] outputSizes;
-    private FusedLoop? loop;
     private readonly bool stagesInputs;
     private int runs;
+    private FusedLoop? loop;
 
     /// <summary>Prepares a program.</summary>
     /// <param name="shape">Length of each axis of every operand.</param>

@@ -202,31 +202,17 @@ public sealed class FusedProgramTests
         }
     }
 
-    /// <summary>A program of random functions of numbers and masks, on inputs of which some are repeated and some are masks.</summary>
-    private static void CheckRandom<T>(int seed)
-        where T : unmanaged, System.Numerics.INumber<T>
+    /// <summary>Random functions of three inputs that are numbers and two that are masks, and of the results before.</summary>
+    private static List<FusedStep> RandomSteps(ElementType type, Random random)
     {
-        Random random = new(seed);
-        ElementType type = Values.TypeOf<T>();
-        int columns = random.Next(1, 70);
-        int[] shape = [random.Next(1, 300), columns];
-        long[][] layouts =
-        [
-            [columns, 1],
-            [0, 0],
-            [0, 1],
-            [columns, 1],
-            [0, 0],
-        ];
-        bool[] isMask = [false, false, false, true, true];
-        List<bool> masks = [.. isMask];
+        UnaryOp[] unary = [.. Enum.GetValues<UnaryOp>().Where(op => op != UnaryOp.Not)];
+        BinaryOp[] binary = [.. Enum.GetValues<BinaryOp>().Where(op => op is not (BinaryOp.And or BinaryOp.Or))];
+        List<bool> masks = [false, false, false, true, true];
         List<FusedStep> steps = [];
         int size = random.Next(1, 30);
         for (int i = 0; i < size; i++)
         {
             int Pick(bool mask) => Enumerable.Range(0, masks.Count).Where(value => masks[value] == mask).OrderBy(_ => random.Next()).First();
-            UnaryOp[] unary = [.. Enum.GetValues<UnaryOp>().Where(op => op != UnaryOp.Not)];
-            BinaryOp[] binary = [.. Enum.GetValues<BinaryOp>().Where(op => op is not (BinaryOp.And or BinaryOp.Or))];
             FusedStep step = random.Next(4) switch
             {
                 0 => new(ElementFunction.Unary(unary[random.Next(unary.Length)], type), [Pick(false)], false),
@@ -238,12 +224,26 @@ public sealed class FusedProgramTests
             steps.Add(step with { IsOutput = i == size - 1 || random.Next(3) == 0 });
         }
 
+        return steps;
+    }
+
+    /// <summary>A program of random functions, interpreted and as one loop; some of its inputs are repeated.</summary>
+    private static void CheckRandom<T>(int seed)
+        where T : unmanaged, System.Numerics.INumber<T>
+    {
+        Random random = new(seed);
+        ElementType type = Values.TypeOf<T>();
+        int columns = random.Next(1, 70);
+        int[] shape = [random.Next(1, 300), columns];
         int elements = shape[0] * columns;
         using Block<T> numbers = new([.. Numbers(elements, seed).Select(T.CreateTruncating)]);
-        using Block<byte> mask = new(Values.Random<byte>(elements + isMask.Length, seed, 0, 2));
-        nint[] inputs = [.. isMask.Select((m, i) => m ? mask.Pointer + i : numbers.Pointer)];
-        int Bytes(bool isMask) => isMask ? 1 : type.Size();
-        FusedProgram program = new(shape, [.. layouts.Select((layout, i) => (Bytes(isMask[i]), layout))], steps);
+        using Block<byte> mask = new(Values.Random<byte>(elements + 1, seed, 0, 2));
+        nint x = numbers.Pointer;
+        nint[] inputs = [x, x, x, mask.Pointer, mask.Pointer + 1];
+        int size = type.Size();
+        (int, long[])[] layouts = [(size, [columns, 1]), (size, [0, 0]), (size, [0, 1]), (1, [columns, 1]), (1, [0, 0])];
+        List<FusedStep> steps = RandomSteps(type, random);
+        FusedProgram program = new(shape, layouts, steps);
         byte[][] Results()
         {
             Block<byte>[] outputs = [.. steps.Where(step => step.IsOutput).Select(step => new Block<byte>(elements * step.Function.Size(0)))];
@@ -256,16 +256,15 @@ public sealed class FusedProgramTests
         byte[][] separate = Results();
         Assert.True(program.WriteLoop());
         byte[][] together = Results();
-        for (int output = 0; output < separate.Length; output++)
+        foreach ((byte[] expected, byte[] actual) in separate.Zip(together))
         {
-            string what = $"seed {seed}, output {output}";
-            if (separate[output].Length == elements)
+            if (expected.Length == elements)
             {
-                Values.SameBits<byte>(separate[output], together[output], what);
+                Values.SameBits<byte>(expected, actual, $"seed {seed}");
             }
             else
             {
-                Values.SameBits<T>(MemoryMarshal.Cast<byte, T>(separate[output]), MemoryMarshal.Cast<byte, T>(together[output]), what);
+                Values.SameBits<T>(MemoryMarshal.Cast<byte, T>(expected), MemoryMarshal.Cast<byte, T>(actual), $"seed {seed}");
             }
         }
     }

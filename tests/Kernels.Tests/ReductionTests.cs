@@ -85,6 +85,17 @@ public sealed class ReductionTests
     }
 
     [Theory]
+    [InlineData(3)]
+    [InlineData(8)]
+    [InlineData(16)]
+    [InlineData(17)]
+    public void A_sum_begins_at_zero_so_that_negative_zeros_give_zero(int length)
+    {
+        Values.SameBits<float>([0f, 0f], Run(Reductions.Sum, Enumerable.Repeat(-0f, 2 * length).ToArray(), 2, length, 1, Serial));
+        Values.SameBits<double>([0.0, 0.0], Run(Reductions.Sum, Enumerable.Repeat(-0.0, 2 * length).ToArray(), 2, length, 1, Serial));
+    }
+
+    [Theory]
     [InlineData(0)]
     [InlineData(17)]
     [InlineData(99)]
