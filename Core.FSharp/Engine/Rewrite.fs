@@ -82,8 +82,6 @@ let private gate (n: Node) =
         && is "lessEqual" n.A
         && isNumber 0.0 n.A.B
         && n.A.A.DType = n.DType
-        && Shapes.same n.A.A.Shape n.Shape
-        && Shapes.same n.C.Shape n.Shape
     then
         Contractions.gated n.A.A n.C
     else
