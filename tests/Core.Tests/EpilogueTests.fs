@@ -285,8 +285,10 @@ let private lossAndGradient compiled (dtype: ElementType) options =
 [<InlineData(false, ElementType.Float32)>]
 [<InlineData(false, ElementType.Float64)>]
 let ``A loss comes out of the pass that its gradient takes, with its bits`` (compiled: bool) (dtype: ElementType) =
-    let expected, _ =
+    let expected, trapped =
         lossAndGradient compiled dtype (EngineOptions(Threads = 1, TrapNonFinite = true))
+
+    Assert.Contains("crossEntropy float", trapped)
 
     let found, plans = lossAndGradient compiled dtype (EngineOptions(Threads = 1))
     Assert.Equal(expected, found)
@@ -296,6 +298,26 @@ let ``A loss comes out of the pass that its gradient takes, with its bits`` (com
         |> Array.find (fun plan -> plan.Contains "crossEntropyGradient")
 
     Assert.DoesNotContain("crossEntropy float", step)
+
+[<Fact>]
+let ``the trap for NaN sees a loss beside its gradient`` () =
+    on (EngineOptions(Threads = 1, TrapNonFinite = true)) (fun _ ->
+        let logits = Cell("logits", Tensor.From([| 3e38f; -3e38f |], 1, 2))
+        let labels = Tensor.From([| 1 |], 1)
+
+        let step =
+            CompiledFunction(fun _ ->
+                logits.ZeroGrad()
+                let loss = logits.Value.CrossEntropy(labels).Sum()
+                loss.Backward()
+                [| logits.Grad; loss |])
+
+        let refused = Assert.Throws<ValueException>(fun () -> step.Invoke [||] |> ignore)
+
+        Assert.Equal(
+            "crossEntropy: expected finite values, as the NaN trap is on, got Infinity at element 0. This is the first operation that makes one; look at its inputs.",
+            refused.Message
+        ))
 
 [<Fact>]
 let ``A loss that was read before its gradient is not computed again`` () =
