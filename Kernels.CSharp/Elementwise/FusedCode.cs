@@ -56,12 +56,12 @@ internal sealed class FusedCode
     /// <summary>The program as a loop; null if it cannot be written as one.</summary>
     public static FusedLoop? Write(IReadOnlyList<FusedStep> steps, FusedInput[] inputs)
     {
-        Type[]? registers = Registers(steps, inputs);
+        Type[]? registers = Registers(steps);
         return registers is null ? null : new FusedCode(steps, inputs, registers).Write();
     }
 
-    /// <summary>The types that all functions share (operations, register, element), if they do, and if masks stand where masks belong.</summary>
-    private static Type[]? Registers(IReadOnlyList<FusedStep> steps, FusedInput[] inputs)
+    /// <summary>The types that all functions share (operations, register, element), if they do; bytes alone are logic on masks in memory.</summary>
+    private static Type[]? Registers(IReadOnlyList<FusedStep> steps)
     {
         Type[]? shared = null;
         foreach (FusedStep step in steps)
@@ -73,15 +73,6 @@ internal sealed class FusedCode
             }
 
             shared = registers;
-            for (int k = 0; k < step.Operands.Count; k++)
-            {
-                int operand = step.Operands[k];
-                int size = operand < inputs.Length ? inputs[operand].Size : steps[operand - inputs.Length].Function.Size(0);
-                if (size != step.Function.Size(k + 1))
-                {
-                    return null;
-                }
-            }
         }
 
         return shared;
