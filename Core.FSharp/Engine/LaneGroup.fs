@@ -33,10 +33,10 @@ type internal LaneResult =
         Elements: int64
         /// Where blocks are kept, for other groups.
         Kept: int64
-        /// Where images are put back one after another, or where the gradient by weights goes.
+        /// Where images are put back one after another, or where a sum over images goes.
         Plain: int64
         /// For sums that run on through the blocks of a group: what closes them; null otherwise.
-        Gradient: LaneContraction
+        Contraction: LaneContraction
         Partials: int64
     }
 
@@ -89,7 +89,7 @@ type internal LaneGroup(plan: Plan, batch: int, lanes: int, sources: LaneSource[
 
     // The blocks that one sum runs through must be of one part.
     let blocksOfItem =
-        if results |> Array.exists (fun r -> not (isNull r.Gradient)) then
+        if results |> Array.exists (fun r -> not (isNull r.Contraction)) then
             LaneContraction.GroupBlocks
         else
             1
@@ -158,16 +158,16 @@ type internal LaneGroup(plan: Plan, batch: int, lanes: int, sources: LaneSource[
         for i in 0 .. results.Length - 1 do
             let r = results[i]
 
-            if isNull r.Gradient && r.Plain >= 0L then
+            if isNull r.Contraction && r.Plain >= 0L then
                 let target =
                     output
                     + nativeint (r.Plain + int64 block * int64 lanes * r.Elements * int64 r.Size)
 
                 LaneBlock.Unpack(r.Size, lanes, target, found scratch output block i, images, r.Elements)
 
-    let overGradients (action: LaneResult -> int -> unit) =
+    let overContractions (action: LaneResult -> int -> unit) =
         for i in 0 .. results.Length - 1 do
-            if not (isNull results[i].Gradient) then
+            if not (isNull results[i].Contraction) then
                 action results[i] i
 
     member _.Items = items
@@ -196,7 +196,7 @@ type internal LaneGroup(plan: Plan, batch: int, lanes: int, sources: LaneSource[
         if scratch.Pointers.Length < plan.Places.Length then
             scratch.Pointers <- Array.zeroCreate plan.Places.Length
 
-        overGradients (fun r i ->
+        overContractions (fun r i ->
             let sums = scratch.Memory.Pointer + resultStarts[i]
             Hybrid.Kernels.Elementwise.Fill(ElementType.Float32, sums, r.Elements * 16L, 0.0, WorkerPool.Serial))
 
@@ -207,17 +207,17 @@ type internal LaneGroup(plan: Plan, batch: int, lanes: int, sources: LaneSource[
             run scratch measure
             unpack scratch output block images
 
-        overGradients (fun r i ->
+        overContractions (fun r i ->
             let partial =
                 output + nativeint (r.Partials + int64 item * r.Elements * int64 r.Size)
 
-            r.Gradient.Close(partial, scratch.Memory.Pointer + resultStarts[i]))
+            r.Contraction.Close(partial, scratch.Memory.Pointer + resultStarts[i]))
 
         GC.KeepAlive scratch
 
     /// Adds up what the items left.
     member _.Finish(output: nativeint) =
-        overGradients (fun r _ -> r.Gradient.Combine(output + nativeint r.Plain, output + nativeint r.Partials, items))
+        overContractions (fun r _ -> r.Contraction.Combine(output + nativeint r.Plain, output + nativeint r.Partials, items))
 
 /// A run of a group, its items shared among threads. Items are independent, so how they are shared changes no bit.
 and [<Sealed; AllowNullLiteral>] internal LaneRun private () =

@@ -244,10 +244,10 @@ type private Builder(seat: Seat, finished: Node -> Node, origin: Dictionary<Node
 
             let struct (n, _, _) = all.Head
             let bytes = n.DType.Size() |> int64
-            let gradient = contraction n
+            let contraction = contraction n
 
             let elements =
-                if not (isNull gradient) then
+                if not (isNull contraction) then
                     n.Shape.Size
                 else
                     n.Shape.Size / int64 n.Shape[0]
@@ -264,9 +264,9 @@ type private Builder(seat: Seat, finished: Node -> Node, origin: Dictionary<Node
                     else
                         -1L
                 Plain = if plain then reserve (n.Shape.Size * bytes) else -1L
-                Gradient = gradient
+                Contraction = contraction
                 Partials =
-                    if isNull gradient then
+                    if isNull contraction then
                         -1L
                     else
                         reserve (int64 groups * elements * bytes)

@@ -54,7 +54,7 @@ public readonly record struct ConvolutionShape(
 
     /// <summary>
     /// Whether channels stand in the lanes: they are at least half of a register's and as many as the images, the window has twice as many elements as
-    /// the result has places, and more than the windows that layers look through. A weight gradient that is written as a convolution looks like that, its
+    /// the result has places, and at least 32, which windows of layers seldom have. A weight gradient that is written as a convolution looks like that, its
     /// channels being the batch. With shorter sums, or more of them, lanes of sums would be moved more than added to.
     /// </summary>
     /// <param name="size">Bytes of an element.</param>
