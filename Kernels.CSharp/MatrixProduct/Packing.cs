@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Hybrid.Kernels;
 
@@ -9,6 +10,9 @@ internal static unsafe class Packing<S, V, T>
     where V : unmanaged
     where T : unmanaged
 {
+    /// <summary>Rows ahead that are asked for: they lie on other pages, where the processor does not look ahead by itself.</summary>
+    private const int Ahead = 8;
+
     /// <summary>
     /// Packs <paramref name="columns"/> columns of op(B) for <paramref name="depth"/> values of k: target[k, j], with rows of
     /// <paramref name="width"/> elements (whole vectors). The columns beyond hold numbers that do not matter: they are written so that chance cannot put
@@ -27,6 +31,7 @@ internal static unsafe class Packing<S, V, T>
         {
             for (int j = 0; j < width; j += S.Count)
             {
+                Prefetch(source + (Ahead * rowStep) + j);
                 int lanes = columns - j;
                 S.Store(target + j, lanes >= S.Count ? S.Load(source + j) : S.LoadPart(source + j, Math.Max(lanes, 0), S.Zero));
             }
@@ -50,6 +55,7 @@ internal static unsafe class Packing<S, V, T>
         {
             for (int i = 0; i < rows; i += S.Count)
             {
+                Prefetch(source + (Ahead * columnStep) + i);
                 int lanes = Math.Min(S.Count, rows - i);
                 S.StorePart(target + i, S.LoadPart(source + i, lanes, S.Zero), lanes);
             }
@@ -125,6 +131,15 @@ internal static unsafe class Packing<S, V, T>
             {
                 target[((long)k * width) + j] = source[(j * columnStep) + (k * rowStep)];
             }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(T* source)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0(source);
         }
     }
 }

@@ -40,11 +40,11 @@ internal static unsafe class ProductLoop<S, V, T>
     where V : unmanaged
     where T : unmanaged
 {
-    /// <summary>Depth of a block of K. A strip of B leaves the nearest cache at half of it, but every block reads and writes all of C, which costs more.</summary>
-    private const int BlockK = 512;
+    /// <summary>Depth of a block of K. A strip of B leaves the nearest cache at a quarter of it, but every block reads and writes all of C, which costs more.</summary>
+    private const int BlockK = 1024;
     private const int BlockN = 2048;
 
-    /// <summary>Rows of a block of M: with BlockK it fills the second-level cache.</summary>
+    /// <summary>Rows of a block of M: at 512 of K it fills the second-level cache, which matters less than few blocks.</summary>
     private static int BlockM => 512 * 4 / sizeof(T);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -146,7 +146,7 @@ internal static unsafe class ProductLoop<S, V, T>
     private static void RunBlocks(Product p)
     {
         Block block = new() { Product = p, StripByStrip = p.M <= BlockM };
-        (block.MaxRows, block.MaxVectors) = TileTable<S, V, T>.Shape(p.M, p.N);
+        (block.MaxRows, block.MaxVectors) = TileTable<S, V, T, Size1>.Shape(p.M, p.N);
         int stripWidth = block.MaxVectors * S.Count;
         block.PackedB = p.ColumnStepB != 1 || (p.M > 4 * block.MaxRows && p.RowStepB * sizeof(T) > 1024);
         block.PackedA = p.N > 2 * stripWidth && (p.ColumnStepA != 1 || p.RowStepA * sizeof(T) % 2048 == 0 || p.N >= 512);
@@ -238,6 +238,7 @@ internal static unsafe class ProductLoop<S, V, T>
             int strips = Strips;
             bool last = Product.HasEpilogue && FirstK + Depth == Product.K;
             T* packedA = PackedA ? PackA(tiles) : null;
+            bool pairs = PackedA && Depth % 2 == 0;
             TileCall call = new() { K = Depth, RowStepC = (nint)(Product.RowStepC * sizeof(T)) };
             int largest = MaxRows * MaxVectors * S.Count;
             T* start = stackalloc T[largest];
@@ -279,7 +280,7 @@ internal static unsafe class ProductLoop<S, V, T>
                         Continue(&call, start, height, columns, vectors);
                     }
 
-                    TileTable<S, V, T>.Get(height, vectors)(&call);
+                    (pairs ? TileTable<S, V, T, Size2>.Get(height, vectors) : TileTable<S, V, T, Size1>.Get(height, vectors))(&call);
                     if (last)
                     {
                         Finish(Product, (T*)call.C, height, FirstColumn + column, columns);

@@ -32,19 +32,22 @@ internal unsafe struct TileCall
 
 /// <summary>
 /// The inner loop of the matrix product: a tile of R rows and N vectors of C stays in registers while k runs.
-/// Every element is the chain acc = fma(a, b, acc) in the order of k.
+/// Every element is the chain acc = fma(a, b, acc) in the order of k. U values of k go to a round: one with A at any steps, or two of a packed A,
+/// whose R rows lie side by side.
 /// </summary>
 /// <remarks>
 /// The text is long because it must be: each accumulator is a local of its own (an array or a loop over them would put them
-/// in memory, four times slower). Rows and vectors beyond R and N are compile-time dead; three vectors go with at most nine rows. A base
-/// pointer serves three rows (base, base + step, base + 2 step), to stay within the general registers.
+/// in memory, four times slower). Rows and vectors beyond R and N are compile-time dead; three vectors go with at most nine rows. Rows of a packed A
+/// are constants from one pointer; otherwise a base pointer serves three rows (base, base + step, base + 2 step), to stay within the general
+/// registers. So 27 multiply-adds need 40.5 instructions packed and 45 otherwise, which shows where a neighbour shares the core.
 /// </remarks>
-internal static unsafe class Tile<S, V, T, R, N>
+internal static unsafe class Tile<S, V, T, R, N, U>
     where S : ISimd<V, T>
     where V : unmanaged
     where T : unmanaged
     where R : unmanaged, ISize
     where N : unmanaged, ISize
+    where U : unmanaged, ISize
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(TileCall* call)
@@ -95,122 +98,58 @@ internal static unsafe class Tile<S, V, T, R, N>
         byte* a6 = a3 + (3 * rowStep);
         byte* a9 = a6 + (3 * rowStep);
         byte* a12 = a9 + (3 * rowStep);
-        for (nint k = call->K; k > 0; k--)
+        V none = default;
+        for (nint k = call->K; k > 0; k -= sizeof(U))
         {
             V ba = S.Load((T*)b);
             V bb = sizeof(N) > 1 ? S.Load((T*)b + S.Count) : default;
             V bc = sizeof(N) > 2 ? S.Load((T*)b + (2 * S.Count)) : default;
+            Add(0, a0, a0, rowStep, ba, bb, bc, ref c0a, ref c0b, ref c0c);
+            Add(1, a0, a0, rowStep, ba, bb, bc, ref c1a, ref c1b, ref c1c);
+            Add(2, a0, a0, rowStep, ba, bb, bc, ref c2a, ref c2b, ref c2c);
+            Add(3, a0, a3, rowStep, ba, bb, bc, ref c3a, ref c3b, ref c3c);
+            Add(4, a0, a3, rowStep, ba, bb, bc, ref c4a, ref c4b, ref c4c);
+            Add(5, a0, a3, rowStep, ba, bb, bc, ref c5a, ref c5b, ref c5c);
+            Add(6, a0, a6, rowStep, ba, bb, bc, ref c6a, ref c6b, ref c6c);
+            Add(7, a0, a6, rowStep, ba, bb, bc, ref c7a, ref c7b, ref c7c);
+            Add(8, a0, a6, rowStep, ba, bb, bc, ref c8a, ref c8b, ref c8c);
+            Add(9, a0, a9, rowStep, ba, bb, bc, ref c9a, ref c9b, ref none);
+            Add(10, a0, a9, rowStep, ba, bb, bc, ref c10a, ref c10b, ref none);
+            Add(11, a0, a9, rowStep, ba, bb, bc, ref c11a, ref c11b, ref none);
+            Add(12, a0, a12, rowStep, ba, bb, bc, ref c12a, ref c12b, ref none);
+            Add(13, a0, a12, rowStep, ba, bb, bc, ref c13a, ref c13b, ref none);
             b += rowStepB;
-            V x;
-            x = S.Broadcast(*(T*)a0);
-            c0a = S.Fma(x, ba, c0a);
-            c0b = sizeof(N) > 1 ? S.Fma(x, bb, c0b) : c0b;
-            c0c = sizeof(N) > 2 ? S.Fma(x, bc, c0c) : c0c;
-
-            if (sizeof(R) > 1)
+            if (sizeof(U) > 1)
             {
-                x = S.Broadcast(*(T*)(a0 + rowStep));
-                c1a = S.Fma(x, ba, c1a);
-                c1b = sizeof(N) > 1 ? S.Fma(x, bb, c1b) : c1b;
-                c1c = sizeof(N) > 2 ? S.Fma(x, bc, c1c) : c1c;
+                byte* next = a0 + (sizeof(R) * sizeof(T));
+                ba = S.Load((T*)b);
+                bb = sizeof(N) > 1 ? S.Load((T*)b + S.Count) : default;
+                bc = sizeof(N) > 2 ? S.Load((T*)b + (2 * S.Count)) : default;
+                Add(0, next, a0, rowStep, ba, bb, bc, ref c0a, ref c0b, ref c0c);
+                Add(1, next, a0, rowStep, ba, bb, bc, ref c1a, ref c1b, ref c1c);
+                Add(2, next, a0, rowStep, ba, bb, bc, ref c2a, ref c2b, ref c2c);
+                Add(3, next, a3, rowStep, ba, bb, bc, ref c3a, ref c3b, ref c3c);
+                Add(4, next, a3, rowStep, ba, bb, bc, ref c4a, ref c4b, ref c4c);
+                Add(5, next, a3, rowStep, ba, bb, bc, ref c5a, ref c5b, ref c5c);
+                Add(6, next, a6, rowStep, ba, bb, bc, ref c6a, ref c6b, ref c6c);
+                Add(7, next, a6, rowStep, ba, bb, bc, ref c7a, ref c7b, ref c7c);
+                Add(8, next, a6, rowStep, ba, bb, bc, ref c8a, ref c8b, ref c8c);
+                Add(9, next, a9, rowStep, ba, bb, bc, ref c9a, ref c9b, ref none);
+                Add(10, next, a9, rowStep, ba, bb, bc, ref c10a, ref c10b, ref none);
+                Add(11, next, a9, rowStep, ba, bb, bc, ref c11a, ref c11b, ref none);
+                Add(12, next, a12, rowStep, ba, bb, bc, ref c12a, ref c12b, ref none);
+                Add(13, next, a12, rowStep, ba, bb, bc, ref c13a, ref c13b, ref none);
+                b += rowStepB;
+                a0 += 2 * sizeof(R) * sizeof(T);
             }
-
-            if (sizeof(R) > 2)
+            else
             {
-                x = S.Broadcast(*(T*)(a0 + (2 * rowStep)));
-                c2a = S.Fma(x, ba, c2a);
-                c2b = sizeof(N) > 1 ? S.Fma(x, bb, c2b) : c2b;
-                c2c = sizeof(N) > 2 ? S.Fma(x, bc, c2c) : c2c;
+                a0 += columnStep;
+                a3 += columnStep;
+                a6 += columnStep;
+                a9 += columnStep;
+                a12 += columnStep;
             }
-
-            if (sizeof(R) > 3)
-            {
-                x = S.Broadcast(*(T*)a3);
-                c3a = S.Fma(x, ba, c3a);
-                c3b = sizeof(N) > 1 ? S.Fma(x, bb, c3b) : c3b;
-                c3c = sizeof(N) > 2 ? S.Fma(x, bc, c3c) : c3c;
-            }
-
-            if (sizeof(R) > 4)
-            {
-                x = S.Broadcast(*(T*)(a3 + rowStep));
-                c4a = S.Fma(x, ba, c4a);
-                c4b = sizeof(N) > 1 ? S.Fma(x, bb, c4b) : c4b;
-                c4c = sizeof(N) > 2 ? S.Fma(x, bc, c4c) : c4c;
-            }
-
-            if (sizeof(R) > 5)
-            {
-                x = S.Broadcast(*(T*)(a3 + (2 * rowStep)));
-                c5a = S.Fma(x, ba, c5a);
-                c5b = sizeof(N) > 1 ? S.Fma(x, bb, c5b) : c5b;
-                c5c = sizeof(N) > 2 ? S.Fma(x, bc, c5c) : c5c;
-            }
-
-            if (sizeof(R) > 6)
-            {
-                x = S.Broadcast(*(T*)a6);
-                c6a = S.Fma(x, ba, c6a);
-                c6b = sizeof(N) > 1 ? S.Fma(x, bb, c6b) : c6b;
-                c6c = sizeof(N) > 2 ? S.Fma(x, bc, c6c) : c6c;
-            }
-
-            if (sizeof(R) > 7)
-            {
-                x = S.Broadcast(*(T*)(a6 + rowStep));
-                c7a = S.Fma(x, ba, c7a);
-                c7b = sizeof(N) > 1 ? S.Fma(x, bb, c7b) : c7b;
-                c7c = sizeof(N) > 2 ? S.Fma(x, bc, c7c) : c7c;
-            }
-
-            if (sizeof(R) > 8)
-            {
-                x = S.Broadcast(*(T*)(a6 + (2 * rowStep)));
-                c8a = S.Fma(x, ba, c8a);
-                c8b = sizeof(N) > 1 ? S.Fma(x, bb, c8b) : c8b;
-                c8c = sizeof(N) > 2 ? S.Fma(x, bc, c8c) : c8c;
-            }
-
-            if (sizeof(R) > 9)
-            {
-                x = S.Broadcast(*(T*)a9);
-                c9a = S.Fma(x, ba, c9a);
-                c9b = sizeof(N) > 1 ? S.Fma(x, bb, c9b) : c9b;
-            }
-
-            if (sizeof(R) > 10)
-            {
-                x = S.Broadcast(*(T*)(a9 + rowStep));
-                c10a = S.Fma(x, ba, c10a);
-                c10b = sizeof(N) > 1 ? S.Fma(x, bb, c10b) : c10b;
-            }
-
-            if (sizeof(R) > 11)
-            {
-                x = S.Broadcast(*(T*)(a9 + (2 * rowStep)));
-                c11a = S.Fma(x, ba, c11a);
-                c11b = sizeof(N) > 1 ? S.Fma(x, bb, c11b) : c11b;
-            }
-
-            if (sizeof(R) > 12)
-            {
-                x = S.Broadcast(*(T*)a12);
-                c12a = S.Fma(x, ba, c12a);
-                c12b = sizeof(N) > 1 ? S.Fma(x, bb, c12b) : c12b;
-            }
-
-            if (sizeof(R) > 13)
-            {
-                x = S.Broadcast(*(T*)(a12 + rowStep));
-                c13a = S.Fma(x, ba, c13a);
-                c13b = sizeof(N) > 1 ? S.Fma(x, bb, c13b) : c13b;
-            }
-
-            a0 += columnStep;
-            a3 += columnStep;
-            a6 += columnStep;
-            a9 += columnStep;
-            a12 += columnStep;
         }
 
         Last(call, 0, c0a, c0b, c0c);
@@ -227,6 +166,28 @@ internal static unsafe class Tile<S, V, T, R, N>
         Last(call, 11, c11a, c11b, default);
         Last(call, 12, c12a, c12b, default);
         Last(call, 13, c13a, c13b, default);
+    }
+
+    /// <summary>Adds the products of one value of k to a row of the tile, if it has that row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add(int row, byte* packed, byte* group, nint rowStep, V ba, V bb, V bc, ref V a, ref V b, ref V c)
+    {
+        if (row >= sizeof(R))
+        {
+            return;
+        }
+
+        V x = S.Broadcast(sizeof(U) > 1 ? ((T*)packed)[row] : *(T*)(group + (row % 3 * rowStep)));
+        a = S.Fma(x, ba, a);
+        if (sizeof(N) > 1)
+        {
+            b = S.Fma(x, bb, b);
+        }
+
+        if (sizeof(N) > 2)
+        {
+            c = S.Fma(x, bc, c);
+        }
     }
 
     /// <summary>What a vector of sums starts from.</summary>

@@ -1,10 +1,11 @@
 namespace Hybrid.Kernels;
 
-/// <summary>The compiled tiles for one register width and element type, by rows and vectors.</summary>
-internal static unsafe class TileTable<S, V, T>
+/// <summary>The compiled tiles for one register width, element type and number of values of k in a round, by rows and vectors.</summary>
+internal static unsafe class TileTable<S, V, T, U>
     where S : ISimd<V, T>
     where V : unmanaged
     where T : unmanaged
+    where U : unmanaged, ISize
 {
     private static readonly nint[] Tiles =
     [
@@ -39,8 +40,8 @@ internal static unsafe class TileTable<S, V, T>
     private static nint[] Of<R>()
         where R : unmanaged, ISize =>
         [
-            (nint)(delegate* <TileCall*, void>)&Tile<S, V, T, R, Size1>.Run,
-            (nint)(delegate* <TileCall*, void>)&Tile<S, V, T, R, Size2>.Run,
-            (nint)(delegate* <TileCall*, void>)&Tile<S, V, T, R, Size3>.Run,
+            (nint)(delegate* <TileCall*, void>)&Tile<S, V, T, R, Size1, U>.Run,
+            (nint)(delegate* <TileCall*, void>)&Tile<S, V, T, R, Size2, U>.Run,
+            (nint)(delegate* <TileCall*, void>)&Tile<S, V, T, R, Size3, U>.Run,
         ];
 }
