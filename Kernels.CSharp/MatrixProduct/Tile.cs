@@ -52,43 +52,20 @@ internal static unsafe class Tile<S, V, T, R, N, U>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(TileCall* call)
     {
-        V c0a = First(call, 0, 0);
-        V c0b = First(call, 0, 1);
-        V c0c = First(call, 0, 2);
-        V c1a = First(call, 1, 0);
-        V c1b = First(call, 1, 1);
-        V c1c = First(call, 1, 2);
-        V c2a = First(call, 2, 0);
-        V c2b = First(call, 2, 1);
-        V c2c = First(call, 2, 2);
-        V c3a = First(call, 3, 0);
-        V c3b = First(call, 3, 1);
-        V c3c = First(call, 3, 2);
-        V c4a = First(call, 4, 0);
-        V c4b = First(call, 4, 1);
-        V c4c = First(call, 4, 2);
-        V c5a = First(call, 5, 0);
-        V c5b = First(call, 5, 1);
-        V c5c = First(call, 5, 2);
-        V c6a = First(call, 6, 0);
-        V c6b = First(call, 6, 1);
-        V c6c = First(call, 6, 2);
-        V c7a = First(call, 7, 0);
-        V c7b = First(call, 7, 1);
-        V c7c = First(call, 7, 2);
-        V c8a = First(call, 8, 0);
-        V c8b = First(call, 8, 1);
-        V c8c = First(call, 8, 2);
-        V c9a = First(call, 9, 0);
-        V c9b = First(call, 9, 1);
-        V c10a = First(call, 10, 0);
-        V c10b = First(call, 10, 1);
-        V c11a = First(call, 11, 0);
-        V c11b = First(call, 11, 1);
-        V c12a = First(call, 12, 0);
-        V c12b = First(call, 12, 1);
-        V c13a = First(call, 13, 0);
-        V c13b = First(call, 13, 1);
+        First(call, 0, out V c0a, out V c0b, out V c0c);
+        First(call, 1, out V c1a, out V c1b, out V c1c);
+        First(call, 2, out V c2a, out V c2b, out V c2c);
+        First(call, 3, out V c3a, out V c3b, out V c3c);
+        First(call, 4, out V c4a, out V c4b, out V c4c);
+        First(call, 5, out V c5a, out V c5b, out V c5c);
+        First(call, 6, out V c6a, out V c6b, out V c6c);
+        First(call, 7, out V c7a, out V c7b, out V c7c);
+        First(call, 8, out V c8a, out V c8b, out V c8c);
+        First(call, 9, out V c9a, out V c9b, out _);
+        First(call, 10, out V c10a, out V c10b, out _);
+        First(call, 11, out V c11a, out V c11b, out _);
+        First(call, 12, out V c12a, out V c12b, out _);
+        First(call, 13, out V c13a, out V c13b, out _);
         nint rowStep = call->RowStepA;
         nint columnStep = call->ColumnStepA;
         nint rowStepB = call->RowStepB;
@@ -190,10 +167,30 @@ internal static unsafe class Tile<S, V, T, R, N, U>
         }
     }
 
-    /// <summary>What a vector of sums starts from.</summary>
+    /// <summary>What a row of sums starts from.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V First(TileCall* call, int row, int vector) =>
-        row < sizeof(R) && vector < sizeof(N) ? S.Load((T*)(call->Start + (row * call->RowStepStart)) + (vector * S.Count)) : default;
+    private static void First(TileCall* call, int row, out V a, out V b, out V c)
+    {
+        a = default;
+        b = default;
+        c = default;
+        if (row >= sizeof(R))
+        {
+            return;
+        }
+
+        T* start = (T*)(call->Start + (row * call->RowStepStart));
+        a = S.Load(start);
+        if (sizeof(N) > 1)
+        {
+            b = S.Load(start + S.Count);
+        }
+
+        if (sizeof(N) > 2)
+        {
+            c = S.Load(start + (2 * S.Count));
+        }
+    }
 
     /// <summary>Writes a row of the tile.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
