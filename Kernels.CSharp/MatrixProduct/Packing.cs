@@ -134,6 +134,18 @@ internal static unsafe class Packing<S, V, T>
         }
     }
 
+    /// <summary>Asks for a block of a matrix that is wanted later.</summary>
+    public static void Prefetch(T* source, long rowStep, int rows, int columns)
+    {
+        for (int row = 0; row < rows; row++)
+        {
+            for (int column = 0; column < columns; column += S.Count)
+            {
+                Prefetch(source + (row * rowStep) + column);
+            }
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Prefetch(T* source)
     {

@@ -44,6 +44,9 @@ internal static unsafe class ProductLoop<S, V, T>
     private const int BlockK = 1024;
     private const int BlockN = 2048;
 
+    /// <summary>Depth from which the sums of a tile take longer than its gates do to come from memory.</summary>
+    private const int DeepEnoughToWait = 64;
+
     /// <summary>Rows of a block of M: at 512 of K it fills the second-level cache, which matters less than few blocks.</summary>
     private static int BlockM => 512 * 4 / sizeof(T);
 
@@ -86,24 +89,32 @@ internal static unsafe class ProductLoop<S, V, T>
         T* bias = p.Bias == 0 ? null : (T*)p.Bias + firstColumn;
         for (int row = 0; row < rows; row++)
         {
-            for (int column = 0; column < columns; column += S.Count)
+            int column = 0;
+            for (; column <= columns - S.Count; column += S.Count)
             {
-                int lanes = Math.Min(S.Count, columns - column);
+                V sum = S.Load(c + column);
+                sum = bias == null ? sum : S.Add(sum, S.Load(bias + column));
+                sum = p.Rectify ? ReluFunction<T>.Invoke<S, V>(sum) : sum;
+                S.Store(c + column, p.Gate == 0 ? sum : Passed(sum, S.Load((T*)((nint)c + p.Gate) + column)));
+            }
+
+            if (column < columns)
+            {
+                int lanes = columns - column;
                 V sum = S.LoadPart(c + column, lanes, S.Zero);
                 sum = bias == null ? sum : S.Add(sum, S.LoadPart(bias + column, lanes, S.Zero));
                 sum = p.Rectify ? ReluFunction<T>.Invoke<S, V>(sum) : sum;
-                if (p.Gate != 0)
-                {
-                    V gate = S.LoadPart((T*)((nint)c + p.Gate) + column, lanes, S.Zero);
-                    sum = S.Select(S.LessEqual(gate, S.Zero), S.Zero, sum);
-                }
-
+                sum = p.Gate == 0 ? sum : Passed(sum, S.LoadPart((T*)((nint)c + p.Gate) + column, lanes, S.Zero));
                 S.StorePart(c + column, sum, lanes);
             }
 
             c += p.RowStepC;
         }
     }
+
+    /// <summary>What a gate lets pass: 0 where it is zero or below.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Passed(V sum, V gate) => S.Select(S.LessEqual(gate, S.Zero), S.Zero, sum);
 
     /// <summary>
     /// For few columns and a transposed A (the weight gradient of a classifier): C^T = op(B)^T op(A)^T, whose long axis fills the
@@ -235,11 +246,19 @@ internal static unsafe class ProductLoop<S, V, T>
         public void Run()
         {
             int tiles = Parts(Rows, MaxRows);
+            (int least, int taller) = Math.DivRem(Rows, tiles);
             int strips = Strips;
             bool last = Product.HasEpilogue && FirstK + Depth == Product.K;
             T* packedA = PackedA ? PackA(tiles) : null;
             bool pairs = PackedA && Depth % 2 == 0;
-            TileCall call = new() { K = Depth, RowStepC = (nint)(Product.RowStepC * sizeof(T)) };
+            bool asksForGate = last && Product.Gate != 0 && Depth >= DeepEnoughToWait;
+            TileCall call = new()
+            {
+                K = Depth,
+                RowStepC = (nint)(Product.RowStepC * sizeof(T)),
+                RowStepA = PackedA ? sizeof(T) : (nint)(Product.RowStepA * sizeof(T)),
+                ColumnStepA = (nint)(Product.ColumnStepA * sizeof(T)),
+            };
             int largest = MaxRows * MaxVectors * S.Count;
             T* start = stackalloc T[largest];
             new Span<T>(start, largest).Clear();
@@ -258,33 +277,36 @@ internal static unsafe class ProductLoop<S, V, T>
 
                 call.B = (byte*)(packed ? copy : SourceB(column));
                 call.RowStepB = packed ? vectors * S.Count * sizeof(T) : (nint)(Product.RowStepB * sizeof(T));
-                for (int tile = 0; tile < tiles; tile++)
+                call.C = (byte*)((T*)Product.C + (FirstRow * Product.RowStepC) + FirstColumn + column);
+                int height = least + 1;
+                delegate* <TileCall*, void> run = null;
+                for (int row = 0; row < Rows; row += height)
                 {
-                    (int row, int height) = Part(Rows, tile, tiles, 1);
-                    if (PackedA)
+                    if (run == null || row == taller * height)
                     {
-                        call.A = (byte*)(packedA + ((long)row * Depth));
-                        call.RowStepA = sizeof(T);
-                        call.ColumnStepA = height * sizeof(T);
-                    }
-                    else
-                    {
-                        call.A = (byte*)SourceA(row);
-                        call.RowStepA = (nint)(Product.RowStepA * sizeof(T));
-                        call.ColumnStepA = (nint)(Product.ColumnStepA * sizeof(T));
+                        height = row < taller * height ? height : least;
+                        run = pairs ? TileTable<S, V, T, Size2>.Get(height, vectors) : TileTable<S, V, T, Size1>.Get(height, vectors);
+                        call.ColumnStepA = PackedA ? height * sizeof(T) : call.ColumnStepA;
                     }
 
-                    call.C = (byte*)((T*)Product.C + ((FirstRow + row) * Product.RowStepC) + FirstColumn + column);
+                    call.A = (byte*)(PackedA ? packedA + ((long)row * Depth) : SourceA(row));
                     if (FirstK > 0)
                     {
                         Continue(&call, start, height, columns, vectors);
                     }
 
-                    (pairs ? TileTable<S, V, T, Size2>.Get(height, vectors) : TileTable<S, V, T, Size1>.Get(height, vectors))(&call);
+                    if (asksForGate)
+                    {
+                        Packing<S, V, T>.Prefetch((T*)(call.C + Product.Gate), Product.RowStepC, height, columns);
+                    }
+
+                    run(&call);
                     if (last)
                     {
                         Finish(Product, (T*)call.C, height, FirstColumn + column, columns);
                     }
+
+                    call.C += height * call.RowStepC;
                 }
             }
         }
