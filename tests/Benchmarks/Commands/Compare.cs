@@ -43,6 +43,8 @@ internal static class Compare
         var workload = WorkloadTable.Named(settings.Workload);
         if (settings.ByCpu && settings.Threads > 1)
             throw new BenchmarkException("--clock cpu is for --threads 1: with more, it adds up the threads, those that wait too.", ExitCodes.Usage);
+        if (settings.Threads == 1)
+            Machine.StayOnOneProcessor();
         var python = PythonSearch.Find(settings.Python);
         var blas = settings.Blas ?? PythonSearch.OpenBlasFolder();
         var digits = workload.Data.Source == DataSource.Digits ? Path.GetTempFileName() : null;
