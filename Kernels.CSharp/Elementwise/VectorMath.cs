@@ -33,6 +33,18 @@ internal static class VectorMath
         return S.Mul(S.Mul(p, low), high);
     }
 
+    /// <summary>e^x of Float32 for x from 0 to 44, beyond it e^44: one power of two is enough. The bits are those of <see cref="Exp"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V ModerateExp<S, V, T>(V x)
+        where S : ISimd<V, T>
+        where V : unmanaged
+        where T : unmanaged
+    {
+        V n = RoundToPower<S, V, T>(S.Select(S.Less(S.Const(44.0), x), S.Const(44.0), x), out V r);
+        V p = S.Add(S.Fma(S.Mul(r, r), ExpSeries<S, V, T>(r), r), S.Const(1.0));
+        return S.Mul(p, S.BitsAdd(S.BitsShiftLeft(S.Add(n, S.Const(Magic<T>())), 23), S.Const(1.0)));
+    }
+
     /// <summary>e^x - 1 without cancellation near zero.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Expm1<S, V, T>(V x)
@@ -110,7 +122,7 @@ internal static class VectorMath
             q = S.Fma(q, square, S.Const(0.133314913023099814));
             q = S.Fma(q, square, S.Const(-0.333332839248723278));
             V near = S.Fma(S.Mul(a, square), q, a);
-            V far = S.Sub(S.Const(1.0), S.Div(S.Const(2.0), S.Add(Exp<S, V, T>(twice), S.Const(1.0))));
+            V far = S.Sub(S.Const(1.0), S.Div(S.Const(2.0), S.Add(ModerateExp<S, V, T>(twice), S.Const(1.0))));
             y = S.Select(S.Less(a, S.Const(0.625)), near, far);
         }
         else

@@ -27,11 +27,11 @@ internal static unsafe class TileTable<S, V, T, U>
 
     /// <summary>
     /// The largest tile for a product of so many rows and columns. Of 32 registers, 9 x 3 vectors ask for the fewest loads and instructions;
-    /// 14 x 2 are for products that these would not fill. Of 16 registers there is no choice.
+    /// 14 x 2 are for products that these would not fill, as four vectors are two strips of two. Of 16 registers there is no choice.
     /// </summary>
     public static (int Rows, int Vectors) Shape(int rows, int columns) =>
         sizeof(V) < 64 ? (6, 2)
-        : columns <= 2 * S.Count || (rows > 9 && rows <= 14) ? (14, 2)
+        : columns <= 2 * S.Count || (columns > 3 * S.Count && columns <= 4 * S.Count) || (rows > 9 && rows <= 14) ? (14, 2)
         : (9, 3);
 
     /// <summary>The loop for a tile within one of the shapes.</summary>
