@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Hybrid.Kernels;
 
@@ -8,6 +9,9 @@ internal static unsafe class FusedMemory<S, V, T>
     where V : unmanaged
     where T : unmanaged
 {
+    /// <summary>Bytes between what is written and what is asked for.</summary>
+    private const int Ahead = 512;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Load(nint x) => S.Load((T*)x);
 
@@ -29,8 +33,20 @@ internal static unsafe class FusedMemory<S, V, T>
 
     public static V RepeatMask(nint x) => *(byte*)x == 0 ? S.Zero : S.Equal(S.Zero, S.Zero);
 
+    /// <summary>
+    /// Writes a register and asks for the memory that is written some registers later. Results go where nothing was read, and the processor looks
+    /// ahead for loads far better than for stores: an update of weights to other memory took up to twice as long without it.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(nint y, V value) => S.Store((T*)y, value);
+    public static void Store(nint y, V value)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0((byte*)y + Ahead);
+        }
+
+        S.Store((T*)y, value);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StorePart(nint y, V value, int lanes) => S.StorePart((T*)y, value, lanes);
