@@ -14,6 +14,9 @@ internal static unsafe class GatherLoop
     /// <summary>Bytes of a line of the caches.</summary>
     private const int Line = 64;
 
+    /// <summary>Bytes between what is written and what is asked for.</summary>
+    private const int Ahead = 512;
+
     /// <summary>y[i] = x[indices[i]] for positions from (inclusive) to (exclusive), rows of so many bytes.</summary>
     public static void Run(byte* y, byte* x, int* indices, long from, long to, long bytes)
     {
@@ -66,6 +69,8 @@ internal static unsafe class GatherLoop
                 {
                     Sse.Prefetch0(next + here);
                     Sse.Prefetch0(afterNext + here);
+                    Sse.Prefetch0(target + here + Ahead);
+                    Sse.Prefetch0(otherTarget + here + Ahead);
                 }
 
                 CopyLine(source + here, target + here);
