@@ -246,68 +246,77 @@ internal static unsafe class ProductLoop<S, V, T>
         public void Run()
         {
             int tiles = Parts(Rows, MaxRows);
-            (int least, int taller) = Math.DivRem(Rows, tiles);
             int strips = Strips;
-            bool last = Product.HasEpilogue && FirstK + Depth == Product.K;
             T* packedA = PackedA ? PackA(tiles) : null;
-            bool pairs = PackedA && Depth % 2 == 0;
-            bool asksForGate = last && Product.Gate != 0 && Depth >= DeepEnoughToWait;
+            int largest = MaxRows * MaxVectors * S.Count;
+            T* start = stackalloc T[largest];
+            new Span<T>(start, largest).Clear();
             TileCall call = new()
             {
                 K = Depth,
                 RowStepC = (nint)(Product.RowStepC * sizeof(T)),
                 RowStepA = PackedA ? sizeof(T) : (nint)(Product.RowStepA * sizeof(T)),
                 ColumnStepA = (nint)(Product.ColumnStepA * sizeof(T)),
+                Start = (byte*)start,
             };
-            int largest = MaxRows * MaxVectors * S.Count;
-            T* start = stackalloc T[largest];
-            new Span<T>(start, largest).Clear();
-            call.Start = (byte*)start;
             for (int strip = 0; strip < strips; strip++)
             {
                 (int column, int columns) = Part(Columns, strip, strips, S.Count);
                 int vectors = Parts(columns, S.Count);
                 bool packed = PackedB || columns % S.Count != 0;
-                call.LastLanes = columns - ((vectors - 1) * S.Count);
                 T* copy = StripByStrip ? packedB : packedB + ((long)column * Depth);
                 if (packed && StripByStrip)
                 {
                     PackStrip(column, columns, copy);
                 }
 
+                call.LastLanes = columns - ((vectors - 1) * S.Count);
                 call.B = (byte*)(packed ? copy : SourceB(column));
                 call.RowStepB = packed ? vectors * S.Count * sizeof(T) : (nint)(Product.RowStepB * sizeof(T));
                 call.C = (byte*)((T*)Product.C + (FirstRow * Product.RowStepC) + FirstColumn + column);
-                int height = least + 1;
-                delegate* <TileCall*, void> run = null;
-                for (int row = 0; row < Rows; row += height)
+                RunStrip(call, tiles, packedA, start, column, columns);
+            }
+        }
+
+        /// <summary>Runs the tiles of one strip from the first row on. Where rows do not share out evenly, the first tiles have one more, as <see cref="Part"/> has it.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void RunStrip(TileCall call, int tiles, T* packedA, T* start, int column, int columns)
+        {
+            int vectors = Parts(columns, S.Count);
+            bool pairs = PackedA && Depth % 2 == 0;
+            bool last = Product.HasEpilogue && FirstK + Depth == Product.K;
+            bool asksForGate = last && Product.Gate != 0 && Depth >= DeepEnoughToWait;
+            (int least, int taller) = Math.DivRem(Rows, tiles);
+            int tallRows = taller * (least + 1);
+            int height = 0;
+            delegate* <TileCall*, void> run = null;
+            for (int row = 0; row < Rows; row += height)
+            {
+                if (row == 0 || row == tallRows)
                 {
-                    if (run == null || row == taller * height)
-                    {
-                        height = row < taller * height ? height : least;
-                        run = pairs ? TileTable<S, V, T, Size2>.Get(height, vectors) : TileTable<S, V, T, Size1>.Get(height, vectors);
-                        call.ColumnStepA = PackedA ? height * sizeof(T) : call.ColumnStepA;
-                    }
-
-                    call.A = (byte*)(PackedA ? packedA + ((long)row * Depth) : SourceA(row));
-                    if (FirstK > 0)
-                    {
-                        Continue(&call, start, height, columns, vectors);
-                    }
-
-                    if (asksForGate)
-                    {
-                        Packing<S, V, T>.Prefetch((T*)(call.C + Product.Gate), Product.RowStepC, height, columns);
-                    }
-
-                    run(&call);
-                    if (last)
-                    {
-                        Finish(Product, (T*)call.C, height, FirstColumn + column, columns);
-                    }
-
-                    call.C += height * call.RowStepC;
+                    height = row < tallRows ? least + 1 : least;
+                    run = pairs ? TileTable<S, V, T, Size2>.Get(height, vectors) : TileTable<S, V, T, Size1>.Get(height, vectors);
+                    call.ColumnStepA = PackedA ? height * sizeof(T) : call.ColumnStepA;
                 }
+
+                call.A = (byte*)(PackedA ? packedA + ((long)row * Depth) : SourceA(row));
+                if (FirstK > 0)
+                {
+                    Continue(&call, start, height, columns, vectors);
+                }
+
+                if (asksForGate)
+                {
+                    Packing<S, V, T>.Prefetch((T*)(call.C + Product.Gate), Product.RowStepC, height, columns);
+                }
+
+                run(&call);
+                if (last)
+                {
+                    Finish(Product, (T*)call.C, height, FirstColumn + column, columns);
+                }
+
+                call.C += height * call.RowStepC;
             }
         }
 

@@ -7,8 +7,8 @@ namespace Hybrid.Kernels.Tests;
 
 /// <summary>
 /// The matrix product, bit for bit against the chain of fused multiply-adds that rule R10 prescribes, at sizes on both sides of
-/// every blocking constant (tiles of 14, 9 and 6 rows, of 2 and 3 vectors of 2 to 16 elements, blocks 512 and 2048; products of few rows: 3
-/// rows, 8 terms).
+/// every blocking constant (tiles of 14, 9 and 6 rows, of 2 and 3 vectors of 2 to 16 elements, blocks of 512 rows, 2048 columns and 1024 terms,
+/// terms by one and by two; products of few rows: 3 rows, 8 terms).
 /// </summary>
 public sealed class MatrixProductTests
 {
@@ -29,6 +29,8 @@ public sealed class MatrixProductTests
             { 784, 10, 100 },
             { 33, 50, 513 },
             { 70, 98, 1030 },
+            { 40, 130, 1032 },
+            { 530, 50, 1100 },
             { 513, 17, 50 },
             { 1030, 33, 514 },
             { 3, 2049, 20 },
@@ -140,6 +142,62 @@ public sealed class MatrixProductTests
             {
                 float[] expected = Chain<float>(M, N, K, false, true, a[(i * M * K)..((i + 1) * M * K)], b, K, K);
                 Values.SameBits<float>(expected, blockC.Span.Slice(i * M * N, M * N), $"item {i}");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(1, 1, 1)]
+    [InlineData(15, 31, 17)]
+    [InlineData(64, 128, 10)]
+    [InlineData(33, 50, 513)]
+    [InlineData(40, 130, 1032)]
+    [InlineData(530, 50, 1100)]
+    public void Bias_rectifier_and_gate_work_on_finished_sums(int m, int n, int k)
+    {
+        float[] a = Values.Random<float>((long)m * k, 1);
+        float[] b = Values.Random<float>((long)n * k, 2);
+        float[] bias = Values.Random<float>(n, 3);
+        float[] gate = Values.Random<float>((long)m * n, 4);
+        (gate[0], gate[^1]) = (0f, -0f);
+        float[] sums = Run(m, n, k, false, true, 0, a, b, WorkerPool.Serial);
+        float[] rectified = [.. sums.Select((sum, i) => Math.Max(sum + bias[i % n], 0))];
+        float[] gated = [.. sums.Select((sum, i) => gate[i] <= 0 ? 0 : sum)];
+        foreach (WorkerPool pool in new[] { WorkerPool.Serial, Three })
+        {
+            Values.SameBits<float>(rectified, Finished(bias, rectify: true, gate: null), "rectified");
+            Values.SameBits<float>(gated, Finished(bias: null, rectify: false, gate), "gated");
+
+            float[] Finished(float[]? bias, bool rectify, float[]? gate)
+            {
+                using Block<float> blockA = new(a);
+                using Block<float> blockB = new(b);
+                using Block<float> blockC = new(m * n);
+                using Block<float> added = new(bias ?? []);
+                using Block<float> gates = new(gate ?? []);
+                MatrixProduct.RunBatched(
+                    ElementType.Float32,
+                    false,
+                    true,
+                    m,
+                    n,
+                    k,
+                    blockA.Pointer,
+                    k,
+                    0,
+                    blockB.Pointer,
+                    k,
+                    0,
+                    blockC.Pointer,
+                    n,
+                    0,
+                    1,
+                    pool,
+                    bias is null ? 0 : added.Pointer,
+                    rectify,
+                    gate is null ? 0 : gates.Pointer
+                );
+                return blockC.ToArray();
             }
         }
     }
