@@ -34,8 +34,8 @@ internal static unsafe class FusedMemory<S, V, T>
     public static V RepeatMask(nint x) => *(byte*)x == 0 ? S.Zero : S.Equal(S.Zero, S.Zero);
 
     /// <summary>
-    /// Writes a register and asks for the memory that is written some registers later. Results go where nothing was read, and the processor looks
-    /// ahead for loads far better than for stores: an update of weights to other memory took up to twice as long without it.
+    /// Writes a register and asks for the memory that is written some registers later. Results often go where nothing was read, and the processor
+    /// looks ahead for loads far better than for stores: an update of weights to other memory took up to twice as long without it.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(nint y, V value)

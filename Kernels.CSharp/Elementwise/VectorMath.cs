@@ -33,7 +33,7 @@ internal static class VectorMath
         return S.Mul(S.Mul(p, low), high);
     }
 
-    /// <summary>e^x of Float32 for x from 0 to 44, beyond it e^44: one power of two is enough. The bits are those of <see cref="Exp"/>.</summary>
+    /// <summary>e^x of Float32 for x from 0 to 44, with the bits of <see cref="Exp"/> from one power of two; beyond it e^44, where tanh has long been 1.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V ModerateExp<S, V, T>(V x)
         where S : ISimd<V, T>

@@ -10,7 +10,7 @@ internal static unsafe class Packing<S, V, T>
     where V : unmanaged
     where T : unmanaged
 {
-    /// <summary>How many values of k ahead is asked for: those rows lie on other pages, where the processor does not look ahead by itself.</summary>
+    /// <summary>How many values of k ahead is asked for: long rows lie on other pages, where the processor does not look ahead by itself.</summary>
     private const int Ahead = 8;
 
     /// <summary>

@@ -40,14 +40,17 @@ internal static unsafe class ProductLoop<S, V, T>
     where V : unmanaged
     where T : unmanaged
 {
-    /// <summary>Depth of a block of K. A strip of B leaves the nearest cache at a quarter of it, but every block reads and writes all of C, which costs more.</summary>
+    /// <summary>Depth of a block of K. A strip of B leaves the nearest cache at a sixth of it, but every block reads and writes all of C, which costs more.</summary>
     private const int BlockK = 1024;
+
+    /// <summary>Values of k that tiles of a packed A take in a round; blocks of K are whole rounds where they can be.</summary>
+    private const int TermsAtATime = 2;
     private const int BlockN = 2048;
 
     /// <summary>Depth from which the sums of a tile take longer than its gates do to come from memory.</summary>
     private const int DeepEnoughToWait = 64;
 
-    /// <summary>Rows of a block of M: at 512 of K it fills the second-level cache, which matters less than few blocks.</summary>
+    /// <summary>Rows of a block of M. With 1024 of K it is twice the second-level cache; fewer blocks matter more.</summary>
     private static int BlockM => 512 * 4 / sizeof(T);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -169,7 +172,7 @@ internal static unsafe class ProductLoop<S, V, T>
             (block.FirstColumn, block.Columns) = Part(p.N, n, blocksN, S.Count);
             for (int k = 0; k < blocksK; k++)
             {
-                (block.FirstK, block.Depth) = Part(p.K, k, blocksK, 1);
+                (block.FirstK, block.Depth) = Part(p.K, k, blocksK, TermsAtATime);
                 block.PackB();
                 for (int m = 0; m < blocksM; m++)
                 {
@@ -215,7 +218,7 @@ internal static unsafe class ProductLoop<S, V, T>
         public bool PackedA;
         public bool PackedB;
 
-        /// <summary>Whether each strip of B is packed when it is needed, into the nearest cache, as no later rows will ask for it.</summary>
+        /// <summary>Whether each strip of B is packed when it is needed, into near caches, as no later rows will ask for it.</summary>
         public bool StripByStrip;
         private T* packedB;
 
@@ -283,7 +286,7 @@ internal static unsafe class ProductLoop<S, V, T>
         private readonly void RunStrip(TileCall call, int tiles, T* packedA, T* start, int column, int columns)
         {
             int vectors = Parts(columns, S.Count);
-            bool pairs = PackedA && Depth % 2 == 0;
+            bool pairs = PackedA && Depth % TermsAtATime == 0;
             bool last = Product.HasEpilogue && FirstK + Depth == Product.K;
             bool asksForGate = last && Product.Gate != 0 && Depth >= DeepEnoughToWait;
             (int least, int taller) = Math.DivRem(Rows, tiles);

@@ -39,7 +39,7 @@ internal unsafe struct TileCall
 /// The text is long because it must be: each accumulator is a local of its own (an array or a loop over them would put them
 /// in memory, four times slower). Rows and vectors beyond R and N are compile-time dead; three vectors go with at most nine rows. Rows of a packed A
 /// are constants from one pointer; otherwise a base pointer serves three rows (base, base + step, base + 2 step), to stay within the general
-/// registers. So 27 multiply-adds need 40.5 instructions packed and 45 otherwise, which shows where a neighbour shares the core.
+/// registers. So 27 multiply-adds need 41.5 instructions packed and 45 otherwise; a neighbour that shares the core makes these what is short.
 /// </remarks>
 internal static unsafe class Tile<S, V, T, R, N, U>
     where S : ISimd<V, T>

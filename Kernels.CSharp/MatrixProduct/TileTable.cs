@@ -27,7 +27,7 @@ internal static unsafe class TileTable<S, V, T, U>
 
     /// <summary>
     /// The largest tile for a product of so many rows and columns. Of 32 registers, 9 x 3 vectors ask for the fewest loads and instructions;
-    /// 14 x 2 are for products that these would not fill, as four vectors are two strips of two. Of 16 registers there is no choice.
+    /// 14 x 2 are for products that these would not fill, and where four vectors make two strips of two. Of 16 registers there is no choice.
     /// </summary>
     public static (int Rows, int Vectors) Shape(int rows, int columns) =>
         sizeof(V) < 64 ? (6, 2)

@@ -19,7 +19,9 @@ internal static class Machine
         if (OperatingSystem.IsLinux() || OperatingSystem.IsWindows())
         {
             using var process = Process.GetCurrentProcess();
-            process.ProcessorAffinity &= -process.ProcessorAffinity;
+            var allowed = process.ProcessorAffinity;
+            if (allowed != 0) // Processors from the 65th on are not in it.
+                process.ProcessorAffinity = allowed & -allowed;
         }
     }
 

@@ -30,7 +30,7 @@ public sealed class MatrixProductTests
             { 33, 50, 513 },
             { 70, 98, 1030 },
             { 40, 130, 1032 },
-            { 530, 50, 1100 },
+            { 530, 130, 1100 },
             { 513, 17, 50 },
             { 1030, 33, 514 },
             { 3, 2049, 20 },
@@ -153,6 +153,9 @@ public sealed class MatrixProductTests
     [InlineData(33, 50, 513)]
     [InlineData(40, 130, 1032)]
     [InlineData(530, 50, 1100)]
+    [InlineData(20, 520, 130)]
+    [InlineData(20, 520, 1025)]
+    [InlineData(5, 40, 0)]
     public void Bias_rectifier_and_gate_work_on_finished_sums(int m, int n, int k)
     {
         float[] a = Values.Random<float>((long)m * k, 1);
