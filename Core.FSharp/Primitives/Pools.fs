@@ -36,6 +36,16 @@ let private positionsPrimitive =
         Vjp = Vjp(fun _ _ _ -> null)
     }
 
+// From planes of one size into planes of another; inline, as a function of five arguments would be called through an object at every step.
+let inline private byPlanes ([<InlineIfLambda>] run) =
+    Lowering(fun n _ ->
+        let planes = n.Shape[0] * n.Shape[1]
+
+        let from, into, dtype =
+            n.A.Shape[2] * n.A.Shape[3], n.Shape[2] * n.Shape[3], n.DType
+
+        Kernel(fun (o: Operands) -> run dtype planes from into o))
+
 let private takeAtPrimitive =
     { define "takeAt" Family.Selection 2 with
         Text = "{0}[{1}]"
@@ -44,14 +54,7 @@ let private takeAtPrimitive =
         Linear = Linearity.First
         Saves = 2
         Shape = ShapeRule(fun n -> n.B.Shape)
-        Lower =
-            Lowering(fun n _ ->
-                let planes = n.Shape[0] * n.Shape[1]
-
-                let from, into, dtype =
-                    n.A.Shape[2] * n.A.Shape[3], n.Shape[2] * n.Shape[3], n.DType
-
-                Kernel(fun o -> Pooling.Take(dtype, planes, from, into, o.Output, o.Inputs[0], o.Inputs[1], o.Pool)))
+        Lower = byPlanes (fun dtype planes from into o -> Pooling.Take(dtype, planes, from, into, o.Output, o.Inputs[0], o.Inputs[1], o.Pool))
     }
 
 let private putAtPrimitive =
@@ -62,14 +65,7 @@ let private putAtPrimitive =
         Linear = Linearity.First
         Saves = 2
         Shape = ShapeRule(fun n -> Shape [| n.A.Shape[0]; n.A.Shape[1]; n.Attributes[0]; n.Attributes[1] |])
-        Lower =
-            Lowering(fun n _ ->
-                let planes = n.Shape[0] * n.Shape[1]
-
-                let from, into, dtype =
-                    n.A.Shape[2] * n.A.Shape[3], n.Shape[2] * n.Shape[3], n.DType
-
-                Kernel(fun o -> Pooling.Put(dtype, planes, from, into, o.Output, o.Inputs[0], o.Inputs[1], o.Pool)))
+        Lower = byPlanes (fun dtype planes from into o -> Pooling.Put(dtype, planes, from, into, o.Output, o.Inputs[0], o.Inputs[1], o.Pool))
     }
 
 // A window of padding alone has no largest element.

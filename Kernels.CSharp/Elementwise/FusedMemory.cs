@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics.X86;
 
 namespace Hybrid.Kernels;
 
@@ -9,9 +8,6 @@ internal static unsafe class FusedMemory<S, V, T>
     where V : unmanaged
     where T : unmanaged
 {
-    /// <summary>Bytes between what is written and what is asked for.</summary>
-    private const int Ahead = 512;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Load(nint x) => S.Load((T*)x);
 
@@ -40,11 +36,7 @@ internal static unsafe class FusedMemory<S, V, T>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(nint y, V value)
     {
-        if (Sse.IsSupported)
-        {
-            Sse.Prefetch0((byte*)y + Ahead);
-        }
-
+        Prefetch.BeyondWrite((void*)y);
         S.Store((T*)y, value);
     }
 

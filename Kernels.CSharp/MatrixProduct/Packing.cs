@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace Hybrid.Kernels;
 
@@ -31,7 +30,7 @@ internal static unsafe class Packing<S, V, T>
         {
             for (int j = 0; j < width; j += S.Count)
             {
-                Prefetch(source + (Ahead * rowStep) + j);
+                Prefetch.Line(source + (Ahead * rowStep) + j);
                 int lanes = columns - j;
                 S.Store(target + j, lanes >= S.Count ? S.Load(source + j) : S.LoadPart(source + j, Math.Max(lanes, 0), S.Zero));
             }
@@ -55,7 +54,7 @@ internal static unsafe class Packing<S, V, T>
         {
             for (int i = 0; i < rows; i += S.Count)
             {
-                Prefetch(source + (Ahead * columnStep) + i);
+                Prefetch.Line(source + (Ahead * columnStep) + i);
                 int lanes = Math.Min(S.Count, rows - i);
                 S.StorePart(target + i, S.LoadPart(source + i, lanes, S.Zero), lanes);
             }
@@ -131,27 +130,6 @@ internal static unsafe class Packing<S, V, T>
             {
                 target[((long)k * width) + j] = source[(j * columnStep) + (k * rowStep)];
             }
-        }
-    }
-
-    /// <summary>Asks for a block of a matrix that is wanted later.</summary>
-    public static void Prefetch(T* source, long rowStep, int rows, int columns)
-    {
-        for (int row = 0; row < rows; row++)
-        {
-            for (int column = 0; column < columns; column += S.Count)
-            {
-                Prefetch(source + (row * rowStep) + column);
-            }
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch(T* source)
-    {
-        if (Sse.IsSupported)
-        {
-            Sse.Prefetch0(source);
         }
     }
 }

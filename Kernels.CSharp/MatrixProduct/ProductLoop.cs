@@ -115,6 +115,18 @@ internal static unsafe class ProductLoop<S, V, T>
         }
     }
 
+    /// <summary>Asks for a tile's gates, which lie in other rows of memory.</summary>
+    private static void AskFor(T* gates, long rowStep, int rows, int columns)
+    {
+        for (int row = 0; row < rows; row++)
+        {
+            for (int column = 0; column < columns; column += S.Count)
+            {
+                Prefetch.Line(gates + (row * rowStep) + column);
+            }
+        }
+    }
+
     /// <summary>What a gate lets pass: 0 where it is zero or below.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Passed(V sum, V gate) => S.Select(S.LessEqual(gate, S.Zero), S.Zero, sum);
@@ -310,7 +322,7 @@ internal static unsafe class ProductLoop<S, V, T>
 
                 if (asksForGate)
                 {
-                    Packing<S, V, T>.Prefetch((T*)(call.C + Product.Gate), Product.RowStepC, height, columns);
+                    AskFor((T*)(call.C + Product.Gate), Product.RowStepC, height, columns);
                 }
 
                 run(&call);

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace Hybrid.Kernels;
 
@@ -13,9 +12,6 @@ internal static unsafe class GatherLoop
 {
     /// <summary>Bytes of a line of the caches.</summary>
     private const int Line = 64;
-
-    /// <summary>Bytes between what is written and what is asked for.</summary>
-    private const int Ahead = 512;
 
     /// <summary>y[i] = x[indices[i]] for positions from (inclusive) to (exclusive), rows of so many bytes.</summary>
     public static void Run(byte* y, byte* x, int* indices, long from, long to, long bytes)
@@ -65,14 +61,10 @@ internal static unsafe class GatherLoop
             {
                 // The last line overlaps the one before.
                 long here = Math.Min(at, bytes - Line);
-                if (Sse.IsSupported)
-                {
-                    Sse.Prefetch0(next + here);
-                    Sse.Prefetch0(afterNext + here);
-                    Sse.Prefetch0(target + here + Ahead);
-                    Sse.Prefetch0(otherTarget + here + Ahead);
-                }
-
+                Prefetch.Line(next + here);
+                Prefetch.Line(afterNext + here);
+                Prefetch.BeyondWrite(target + here);
+                Prefetch.BeyondWrite(otherTarget + here);
                 CopyLine(source + here, target + here);
                 CopyLine(otherSource + here, otherTarget + here);
             }

@@ -7,7 +7,7 @@ namespace Hybrid.Benchmarks.Commands;
 
 /// <summary>What to compare, and how long.</summary>
 /// <param name="Workload">The workload's name.</param>
-/// <param name="Threads">Threads on each side.</param>
+/// <param name="Threads">Threads on each side; with one, both sides stay on one processor.</param>
 /// <param name="Path">One of <see cref="Steps.Paths"/>.</param>
 /// <param name="Seconds">Seconds of measured blocks, both sides together.</param>
 /// <param name="Rounds">Pairs of blocks.</param>

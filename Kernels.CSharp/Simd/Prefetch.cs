@@ -1,0 +1,28 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace Hybrid.Kernels;
+
+/// <summary>
+/// Asks for memory before it is wanted, where the processor does not look ahead by itself: rows on other pages, and what is written where nothing was
+/// read. Any address will do, also one beyond the end; processors without the instruction go without.
+/// </summary>
+internal static unsafe class Prefetch
+{
+    /// <summary>Bytes between what is written and what is asked for.</summary>
+    private const int Ahead = 512;
+
+    /// <summary>The line of the caches that an address lies in.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Line(void* address)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0(address);
+        }
+    }
+
+    /// <summary>What a loop that writes here in order will write some registers later.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void BeyondWrite(void* target) => Line((byte*)target + Ahead);
+}
