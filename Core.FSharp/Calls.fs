@@ -37,14 +37,14 @@ and [<Sealed; AllowNullLiteral>] Call internal (record: CallRecord, given: Tenso
     member _.Path = record.Path
 
     /// What went in: the very tensors that the layer was given.
-    member _.Inputs = Array.copy given
+    member _.Inputs = Arrays.copy given
 
     /// What came out: the same tensors at each reading.
     member _.Outputs =
         if isNull outputs then
             outputs <- tensors record.Outputs
 
-        Array.copy outputs
+        Arrays.copy outputs
 
     /// The cells that the layer declared as its own, as they were when it was entered.
     member _.Parameters =
@@ -75,7 +75,7 @@ and [<Sealed; AllowNullLiteral>] Call internal (record: CallRecord, given: Tenso
         let record =
             CallRecord(CallRecord.NextId(), scope, inputs |> Array.map (fun t -> t.Node), context.Training)
 
-        let call = Call(record, Array.copy inputs)
+        let call = Call(record, Arrays.copy inputs)
         record.Face <- call
 
         if not (isNull rule) then

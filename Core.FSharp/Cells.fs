@@ -10,6 +10,22 @@ open Hybrid.Kernels
 module internal Gate =
     let instance = obj ()
 
+    let mutable private waiting = 0
+
+    /// Lets the gate go until somebody calls `wake`. The gate is held.
+    let wait () =
+        waiting <- waiting + 1
+
+        try
+            Monitor.Wait instance |> ignore
+        finally
+            waiting <- waiting - 1
+
+    /// Ends all waits. The gate is held.
+    let wake () =
+        if waiting > 0 then
+            Monitor.PulseAll instance
+
 /// Why a node has no inputs any more: the cell that was written, and the version of it that the node had read.
 [<Sealed; AllowNullLiteral>]
 type internal Released(cell: string, version: int64) =
@@ -63,7 +79,7 @@ and [<Sealed; AllowNullLiteral>] internal CellState(name: string, initial: Value
     // The gate is held: waits until no run is writing over the current version.
     let settled () =
         while overwritten do
-            Monitor.Wait Gate.instance |> ignore
+            Gate.wait ()
 
     member val Name = name with get, set
 
@@ -153,7 +169,7 @@ and [<Sealed; AllowNullLiteral>] internal CellState(name: string, initial: Value
         if overwritten then
             lock Gate.instance (fun () ->
                 overwritten <- false
-                Monitor.PulseAll Gate.instance)
+                Gate.wake ())
 
         Volatile.Write(&writing, 0)
 

@@ -14,7 +14,7 @@ type internal Source =
 
 /// What one call of a compiled function runs on, and the table of what it computes. Used again by the calls that follow.
 [<Sealed; AllowNullLiteral>]
-type internal Arguments(sources: Source[], cells: CellState[], order: Order, scopes: Scope[], outputs: int) =
+type internal Arguments(sources: Source[], order: Order, scopes: Scope[], outputs: int) =
     inherit Binding()
 
     member val Given: Tensor[] = null with get, set
@@ -38,10 +38,6 @@ type internal Arguments(sources: Source[], cells: CellState[], order: Order, sco
         match sources[position] with
         | CellInput cell -> cell
         | _ -> null
-
-    override _.Reading change =
-        for cell in cells do
-            cell.Reading change
 
 /// What a compiled function is traced anew for: shapes and types of its arguments, and modes.
 [<Sealed>]
@@ -69,7 +65,6 @@ type internal Signature(arguments: Tensor[]) =
 type internal Specialisation
     (signature: Signature, plan: Plan, sources: Source[], order: Order, outputs: int, cells: TracedCell[], written: TracedCell[], graded: TracedCell[])
     =
-    let read = cells |> Array.map (fun c -> c.Cell)
     let changed = written |> Array.map (fun c -> c.Cell)
     let scopes = order.Nodes |> Array.map (fun n -> n.Scope)
     let mutable idle: Arguments = null
@@ -80,7 +75,7 @@ type internal Specialisation
     member this.Run(engine: Engine, arguments: Tensor[]) : Tensor[] =
         let call =
             match Interlocked.Exchange(&idle, null) with
-            | null -> Arguments(sources, read, order, scopes, plan.Outputs.Length)
+            | null -> Arguments(sources, order, scopes, plan.Outputs.Length)
             | used -> used
 
         call.Given <- arguments
@@ -177,7 +172,7 @@ type CompiledFunction(f: Func<Tensor[], Tensor[]>) =
             n.Symbolic || not (isNull n.Primitive.View)
 
         let symbolic =
-            { new Walk.Descent() with
+            { new Walk.Descent with
                 member _.Count node = if remains node then node.Arity else 0
                 member _.Child(node, i) = node.Input i
             }

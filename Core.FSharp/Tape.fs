@@ -71,7 +71,7 @@ module internal Sweep =
         let scope = context.Scope
         let nodes, starts, operands = order.Nodes, order.Starts, order.Operands
         let gradients = Array.zeroCreate<Node> order.Count
-        let needed = Array.copy wrt
+        let needed = Arrays.copy wrt
 
         // A Call of several outputs is crossed once all that use them have been, which is at its first; the gradients that have come by then.
         let mutable calls: Dictionary<CallRecord, struct (int * Node[])> = null

@@ -13,9 +13,6 @@ type internal Binding() =
     /// The cell whose current version is read at a position; null if it is no cell.
     abstract Cell: position: int -> CellState
 
-    /// Notes for all these cells that a run that reads them starts (1) or ends (-1). The gate is held.
-    abstract Reading: change: int -> unit
-
 /// Nodes in evaluation order: every node stands after its inputs. Node i has the operands Operands[Starts[i]] up to
 /// Operands[Starts[i + 1] - 1], as positions. The arrays of an order that is used again may be longer than Count says.
 [<Sealed; AllowNullLiteral>]
@@ -27,12 +24,9 @@ type internal Order() =
     let mutable count = 0
 
     let grown (array: 'T[]) needed =
-        if needed < array.Length then
-            array
-        else
-            let larger = Array.zeroCreate (max 64 (2 * needed))
-            Array.blit array 0 larger 0 array.Length
-            larger
+        let larger = Array.zeroCreate (max 64 (2 * needed))
+        Array.blit array 0 larger 0 array.Length
+        larger
 
     member _.Nodes = nodes
     member _.Starts = starts
@@ -46,9 +40,16 @@ type internal Order() =
     /// Gives a node the next position. Its operands, so many, are to be written from the index on that is returned.
     member _.Add(node: Node, arity: int) =
         let first = starts[count]
-        nodes <- grown nodes count
-        operands <- grown operands (first + arity)
-        starts <- grown starts (count + 1)
+
+        if count >= nodes.Length then
+            nodes <- grown nodes count
+
+        if first + arity > operands.Length then
+            operands <- grown operands (first + arity)
+
+        if count + 1 >= starts.Length then
+            starts <- grown starts (count + 1)
+
         nodes[count] <- node
         node.Position <- count
         count <- count + 1
@@ -83,79 +84,87 @@ type internal Order() =
         | :? CellState as cell when isNull nodes[position].Value -> cell
         | _ -> null
 
-    override this.Reading change =
-        for i in 0 .. count - 1 do
-            match this.Cell i with
-            | null -> ()
-            | cell -> cell.Reading change
-
     override _.Scalar position = nodes[position]
     override _.Path position = nodes[position].Path
 
 /// Iterative post-order walks. Marks and scratch are valid for one walk, which holds the gate, so that depth is bounded by memory
 /// alone and a walk allocates nothing but its result.
 module internal Walk =
+    // A node whose operands are being visited: how many there are, and which comes next.
+    [<Struct>]
+    type private Frame =
+        {
+            mutable Node: Node
+            mutable Arity: int
+            mutable Next: int
+        }
+
     let mutable private epoch = 0
-    let mutable private stack: Node[] = Array.zeroCreate 256
-    let mutable private next: int[] = Array.zeroCreate 256
+    let mutable private frames: Frame[] = Array.zeroCreate 256
 
     // Scratch that a very large graph needed is not held on to.
     let private most = 65_536
 
-    /// What a walk descends to from a node.
-    [<AbstractClass>]
-    type Descent() =
+    /// What a walk descends to from a node. A walk is compiled for each struct that says so, without calls.
+    type Descent =
         abstract Count: Node -> int
         abstract Child: Node * int -> Node
 
+    // Adds what leads to a root to an order. The gate is held.
+    let private follow (result: Order) (descent: 'D :> Descent) now (root: Node) =
+        let mutable stack = frames
+        let mutable depth = 0
+        let mutable arrived = root
+
+        while depth > 0 || not (isNull arrived) do
+            if isNull arrived then
+                let top = &stack[depth - 1]
+
+                if top.Next < top.Arity then
+                    arrived <- descent.Child(top.Node, top.Next)
+                    top.Next <- top.Next + 1
+                else
+                    let first = result.Add(top.Node, top.Arity)
+                    let operands = result.Operands
+
+                    for i in 0 .. top.Arity - 1 do
+                        operands[first + i] <- descent.Child(top.Node, i).Position
+
+                    top.Node <- null
+                    depth <- depth - 1
+            else
+                let node = arrived
+                arrived <- null
+
+                if node.Mark <> now then
+                    node.Mark <- now
+                    let arity = descent.Count node
+
+                    if arity = 0 then
+                        result.Add(node, 0) |> ignore
+                    else
+                        if depth = stack.Length then
+                            Array.Resize(&stack, 2 * depth)
+                            frames <- stack
+
+                        stack[depth] <- { Node = node; Arity = arity; Next = 0 }
+                        depth <- depth + 1
+
     // Adds what leads to the roots to an empty order.
-    let private find (result: Order) (descent: Descent) (roots: Node[]) =
+    let private find (result: Order) (descent: 'D :> Descent) (roots: Node[]) =
         lock Gate.instance (fun () ->
             epoch <- epoch + 1
-            let now = epoch
-            let mutable depth = 0
-
-            let inline push (node: Node) =
-                if depth = stack.Length then
-                    Array.Resize(&stack, 2 * depth)
-                    Array.Resize(&next, 2 * depth)
-
-                node.Mark <- now
-                stack[depth] <- node
-                next[depth] <- 0
-                depth <- depth + 1
 
             for root in roots do
-                if root.Mark <> now then
-                    push root
-
-                while depth > 0 do
-                    let node = stack[depth - 1]
-                    let arity = descent.Count node
-                    let child = next[depth - 1]
-
-                    if child < arity then
-                        next[depth - 1] <- child + 1
-                        let input = descent.Child(node, child)
-
-                        if input.Mark <> now then
-                            push input
-                    else
-                        depth <- depth - 1
-                        stack[depth] <- null
-                        let first = result.Add(node, arity)
-
-                        for i in 0 .. arity - 1 do
-                            result.Operands[first + i] <- descent.Child(node, i).Position
+                follow result descent epoch root
 
             result.Roots <- roots |> Array.map (fun root -> root.Position)
 
-            if stack.Length > most then
-                stack <- Array.zeroCreate 256
-                next <- Array.zeroCreate 256)
+            if frames.Length > most then
+                frames <- Array.zeroCreate 256)
 
     /// What leads to the roots, in evaluation order, in memory of this thread that `giveBack` takes again.
-    let borrow (descent: Descent) (roots: Node[]) : Order =
+    let borrow (descent: 'D :> Descent) (roots: Node[]) : Order =
         let context = Context.Current
 
         let result =
@@ -175,27 +184,31 @@ module internal Walk =
             Context.Current.Order <- order
 
     /// As `borrow`, in arrays of just the size, to keep.
-    let order (descent: Descent) (roots: Node[]) : Order =
+    let order (descent: 'D :> Descent) (roots: Node[]) : Order =
         let found = borrow descent roots
         let exact = found.Exact()
         giveBack found
         exact
 
-    /// To all inputs.
-    let everything =
-        { new Descent() with
+    [<Struct>]
+    type Everything =
+        interface Descent with
             member _.Count node = node.Arity
             member _.Child(node, i) = node.Input i
-        }
 
-    /// To what has no value yet: what an evaluation has to run.
-    let pending =
-        { new Descent() with
+    /// To all inputs.
+    let everything = Everything()
+
+    [<Struct>]
+    type Pending =
+        interface Descent with
             member _.Count node =
                 if isNull node.Value then node.Arity else 0
 
             member _.Child(node, i) = node.Input i
-        }
+
+    /// To what has no value yet: what an evaluation has to run.
+    let pending = Pending()
 
     let private manualCall (cross: Func<CallRecord, bool>) (node: Node) =
         if isNull cross then
@@ -205,9 +218,9 @@ module internal Walk =
             | :? CallOutput as o when not (isNull o.Call.Rule) && cross.Invoke o.Call -> o.Call
             | _ -> null
 
-    /// To what a gradient can flow to. Calls that are crossed by hand are one step, from outputs to inputs and parameters.
-    let tracked (cross: Func<CallRecord, bool>) =
-        { new Descent() with
+    [<Struct>]
+    type Tracked(cross: Func<CallRecord, bool>) =
+        interface Descent with
             member _.Count node =
                 if not node.Tracked then
                     0
@@ -221,7 +234,9 @@ module internal Walk =
                 | null -> node.Input i
                 | call when i < call.Inputs.Length -> call.Inputs[i]
                 | call -> call.Parameters[i - call.Inputs.Length]
-        }
+
+    /// To what a gradient can flow to. Calls that are crossed by hand are one step, from outputs to inputs and parameters.
+    let tracked (cross: Func<CallRecord, bool>) = Tracked cross
 
     /// The Call that a node is an output of and that is crossed by hand; null otherwise.
     let crossed cross node = manualCall cross node

@@ -123,7 +123,7 @@ type internal Differences(outputs: Node[], cotangents: Node[]) =
             / (if direction.Length = 1 then 1.0 else powerAbove widest)
 
         let at t =
-            let moved = Array.copy x
+            let moved = Arrays.copy x
 
             for i, v in direction do
                 moved[i] <- moved[i] + t * v

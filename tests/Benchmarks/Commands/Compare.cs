@@ -30,7 +30,6 @@ internal static class Compare
 {
     // A reference BLAS makes 2 to 4 GFLOP/s of it on any machine of these years, OpenBLAS 50 and more.
     private const double SlowProduct = 20;
-    private const double WarmSeconds = 1.5;
     private const double TrialSeconds = 0.15;
     private const int Trials = 3;
 
@@ -65,7 +64,7 @@ internal static class Compare
             var (best, variant) = Calibrate(peers, settings.ByCpu);
             foreach (var peer in peers.Where(peer => peer != best))
                 peer.Dispose();
-            Block.Run(step, WarmSeconds);
+            Block.Settle(step);
             Measure(settings, step, seconds => best.Run(variant, seconds));
             return ExitCodes.Done;
         }
