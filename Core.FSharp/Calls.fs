@@ -2,6 +2,8 @@ namespace Hybrid.Core
 
 open System
 open System.Collections.Generic
+open System.Collections.Immutable
+open System.Runtime.InteropServices
 open System.Text
 
 /// A backward written by hand: from the Call and the gradients of its outputs (null where none flows) to the gradients of its inputs
@@ -10,8 +12,12 @@ type CustomRule = delegate of call: Call * outputGradients: Tensor[] -> Tensor[]
 
 /// One entry into a layer: what went in, what came out, which parameters and mode. Two entries are two Calls.
 and [<Sealed; AllowNullLiteral>] Call internal (record: CallRecord, given: Tensor[]) =
-    let tensors (nodes: Node[]) = nodes |> Array.map Tensor.Of
-    let mutable outputs: Tensor[] = null
+    let frozen (items: 'T[]) =
+        ImmutableCollectionsMarshal.AsImmutableArray items
+
+    let tensors (nodes: Node[]) = nodes |> Array.map Tensor.Of |> frozen
+
+    let mutable outputs = ImmutableArray<Tensor>()
 
     static let custom =
         CallRule(fun record outputGradients accumulate ->
@@ -37,22 +43,23 @@ and [<Sealed; AllowNullLiteral>] Call internal (record: CallRecord, given: Tenso
     member _.Path = record.Path
 
     /// What went in: the very tensors that the layer was given.
-    member _.Inputs = Arrays.copy given
+    member _.Inputs: ImmutableArray<Tensor> = frozen given
 
     /// What came out: the same tensors at each reading.
-    member _.Outputs =
-        if isNull outputs then
+    member _.Outputs: ImmutableArray<Tensor> =
+        if outputs.IsDefault then
             outputs <- tensors record.Outputs
 
-        Arrays.copy outputs
+        outputs
 
     /// The cells that the layer declared as its own, as they were when it was entered.
-    member _.Parameters =
+    member _.Parameters: ImmutableArray<Cell> =
         record.Parameters
         |> Array.map (fun n -> Cell.Of (n.Payload :?> CellVersion).Cell)
+        |> frozen
 
     /// The values of the parameters that the Call used, in the order of `Parameters`.
-    member _.ParameterValues = tensors record.Parameters
+    member _.ParameterValues: ImmutableArray<Tensor> = tensors record.Parameters
 
     /// Whether training mode was in force.
     member _.IsTraining = record.Training

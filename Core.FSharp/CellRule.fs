@@ -63,7 +63,7 @@ type CellRule(rule: Action<Tensor, Action<Cell, Tensor>>) =
         let bound = operands |> Array.map (fun n -> if isNull n then argument.Node else n)
 
         cells.AddRange written
-        nodes.AddRange(Formulas.apply formula bound)
+        Formulas.apply formula bound nodes
 
     /// Writes the cells of several rules in one run, each for an argument of its own; if anything fails, none changes. Inside a compiled
     /// function, and for arguments of another shape or type than a rule's first, the functions themselves run.
@@ -73,7 +73,7 @@ type CellRule(rule: Action<Tensor, Action<Cell, Tensor>>) =
 
         let tracing = not (isNull Context.Current.Trace)
         let room = 4 * rules.Count
-        let cells, nodes = List<CellState> room, List<Node> room
+        let cells, nodes = List<CellState> room, List<Node>(room + 1)
 
         for i in 0 .. rules.Count - 1 do
             if not tracing && rules[i].Fits arguments[i].Node then
@@ -88,6 +88,6 @@ type CellRule(rule: Action<Tensor, Action<Cell, Tensor>>) =
                     )
 
         if cells.Count > 0 then
-            CellAccess.write (cells.ToArray()) (nodes.ToArray())
+            CellAccess.write (cells.ToArray()) nodes
 
     member private _.Run(argument: Tensor, change: Action<Cell, Tensor>) = rule.Invoke(argument, change)

@@ -81,15 +81,13 @@ module internal Formulas =
 
         struct (Walk.order Walk.everything (order.Roots |> Array.map (fun r -> copies[r])), operands.ToArray())
 
-    /// The results for some operands, one node each. No gradient passes.
-    let apply (formula: Formula) (operands: Node[]) : Node[] =
-        let results = Array.zeroCreate<Node> formula.Body.Roots.Length
+    /// Adds the results for some operands, one node each. No gradient passes.
+    let apply (formula: Formula) (operands: Node[]) (results: List<Node>) =
+        let mutable first = null
 
-        for i in 0 .. results.Length - 1 do
-            results[i] <-
-                if i = 0 then
-                    Node.MakeFormula(primitive, 0L, formula, null, operands)
-                else
-                    Node.MakeFormula(primitive, int64 i, formula, results[0], null)
-
-        results
+        for i in 0 .. formula.Body.Roots.Length - 1 do
+            if i = 0 then
+                first <- Node.MakeFormula(primitive, 0L, formula, null, operands)
+                results.Add first
+            else
+                results.Add(Node.MakeFormula(primitive, int64 i, formula, first, null))

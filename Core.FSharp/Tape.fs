@@ -21,57 +21,67 @@ module internal Sweep =
             )
         )
 
-    /// Runs the manual backward of a Call and adds what it reports to the gradients by position.
-    let private manual (order: Order) (gradients: Node[]) first (call: CallRecord) (outputGradients: Node[]) =
-        let inputs = call.Inputs.Length
+    /// Crosses Calls by the backward written by hand, and adds what that reports to the gradients by position.
+    [<Sealed; AllowNullLiteral>]
+    type private Crossing(order: Order, gradients: Node[]) =
+        // The Call that is being crossed, and the position that its operands belong to.
+        let mutable call: CallRecord = null
+        let mutable first = 0
 
         let add operand (g: Node) =
             let position = order.Operands[order.Starts[first] + operand]
             gradients[position] <- plus gradients[position] g
 
-        let accumulate (cell: CellState) (g: Node) =
-            let index =
-                call.Parameters
-                |> Array.tryFindIndex (fun p -> Object.ReferenceEquals((p.Payload :?> CellVersion).Cell, cell))
+        let accumulate =
+            Action<CellState, Node>(fun cell g ->
+                let mutable index = call.Parameters.Length - 1
 
-            match index with
-            | Some index -> add (inputs + index) g
-            | None ->
+                while index >= 0
+                      && not (Object.ReferenceEquals((call.Parameters[index].Payload :?> CellVersion).Cell, cell)) do
+                    index <- index - 1
+
+                if index < 0 then
+                    raise (
+                        CellException(
+                            "Accumulate",
+                            "a parameter of the layer",
+                            $"cell '{cell.Name}', which the Call of {call.Path} does not list",
+                            call.Path,
+                            "Return every parameter of the layer from Parameters()."
+                        )
+                    )
+
+                add (call.Inputs.Length + index) g)
+
+        member _.Run(position: int, crossed: CallRecord, outputGradients: Node[]) =
+            call <- crossed
+            first <- position
+            let inputs = call.Inputs.Length
+            let results = call.Rule.Invoke(call, outputGradients, accumulate)
+
+            if results.Length <> inputs then
                 raise (
-                    CellException(
-                        "Accumulate",
-                        "a parameter of the layer",
-                        $"cell '{cell.Name}', which the Call of {call.Path} does not list",
+                    ShapeException(
+                        "manual backward",
+                        $"one gradient for each of the {inputs} inputs of {call.Path}",
+                        $"{results.Length}",
                         call.Path,
-                        "Return every parameter of the layer from Parameters()."
+                        "Return null for an input that has no gradient."
                     )
                 )
 
-        let results =
-            call.Rule.Invoke(call, outputGradients, Action<CellState, Node>(accumulate))
-
-        if results.Length <> inputs then
-            raise (
-                ShapeException(
-                    "manual backward",
-                    $"one gradient for each of the {inputs} inputs of {call.Path}",
-                    $"{results.Length}",
-                    call.Path,
-                    "Return null for an input that has no gradient."
-                )
-            )
-
-        for i in 0 .. inputs - 1 do
-            if not (isNull results[i]) then
-                add i results[i]
+            for i in 0 .. inputs - 1 do
+                if not (isNull results[i]) then
+                    add i results[i]
 
     /// The gradients of `seeds` (position and cotangent) by position. `cross` says which Calls are taken by hand; null: none.
-    let run (order: Order) (cross: Func<CallRecord, bool>) (wrt: bool[]) (seeds: struct (int * Node)[]) : Node[] =
+    /// `needed` says which gradients are wanted, and afterwards which were needed for them.
+    let run (order: Order) (cross: Func<CallRecord, bool>) (needed: bool[]) (seeds: struct (int * Node)[]) : Node[] =
         let context = Context.Current
         let scope = context.Scope
         let nodes, starts, operands = order.Nodes, order.Starts, order.Operands
         let gradients = Array.zeroCreate<Node> order.Count
-        let needed = Arrays.copy wrt
+        let crossing = if isNull cross then null else Crossing(order, gradients)
 
         // A Call of several outputs is crossed once all that use them have been, which is at its first; the gradients that have come by then.
         let mutable calls: Dictionary<CallRecord, struct (int * Node[])> = null
@@ -109,7 +119,7 @@ module internal Sweep =
 
             if first = i && needed[i] && not (Array.forall isNull all) then
                 context.Scope <- call.Scope
-                manual order gradients i call all
+                crossing.Run(i, call, all)
 
         try
             for i in order.Count - 1 .. -1 .. 0 do
@@ -136,14 +146,14 @@ module internal Sweep =
             let order = Walk.order (Walk.tracked cross) [| result |]
             let position = Dictionary<Node, int>(HashIdentity.Reference)
             order.Nodes |> Array.iteri (fun i n -> position[n] <- i)
-            let wrt = Array.zeroCreate<bool> order.Count
+            let needed = Array.zeroCreate<bool> order.Count
 
             for t in targets do
                 match position.TryGetValue t with
-                | true, i -> wrt[i] <- true
+                | true, i -> needed[i] <- true
                 | _ -> ()
 
-            let gradients = run order cross wrt [| struct (order.Roots[0], cotangent) |]
+            let gradients = run order cross needed [| struct (order.Roots[0], cotangent) |]
 
             targets
             |> Array.map (fun t ->
@@ -161,18 +171,20 @@ module internal Sweep =
                 | :? CellVersion as v when n.Tracked -> v.Cell
                 | _ -> null
 
-            let wrt = Array.zeroCreate<bool> order.Count
+            let needed = Array.zeroCreate<bool> order.Count
 
             for i in 0 .. order.Count - 1 do
-                wrt[i] <- not (isNull (cellOf order.Nodes[i]))
+                needed[i] <- not (isNull (cellOf order.Nodes[i]))
 
             try
-                let gradients = run order cross wrt [| struct (order.Roots[0], cotangent) |]
+                let gradients = run order cross needed [| struct (order.Roots[0], cotangent) |]
                 let found = List<struct (CellState * Node)>()
 
                 for i in 0 .. order.Count - 1 do
-                    if wrt[i] && not (isNull gradients[i]) then
-                        found.Add(struct (cellOf order.Nodes[i], gradients[i]))
+                    match cellOf order.Nodes[i] with
+                    | null -> ()
+                    | _ when isNull gradients[i] -> ()
+                    | cell -> found.Add(struct (cell, gradients[i]))
 
                 found
             finally

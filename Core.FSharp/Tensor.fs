@@ -59,6 +59,7 @@ type Mode =
 [<Sealed; AllowNullLiteral; System.Reflection.DefaultMember("At")>]
 type Tensor internal (node: Node) =
     static let make (node: Node) = Tensor.Of node
+    static let everyCall = Func<CallRecord, bool>(fun _ -> true)
     static let at (t: Tensor) : Node = t.Node
 
     member internal _.Node = node
@@ -581,8 +582,7 @@ type Tensor internal (node: Node) =
     member this.Backward() = this.Sweep null
 
     /// As `Backward`, with the Calls that have a manual backward crossed by it.
-    member this.BackwardManual() =
-        this.Sweep(Func<CallRecord, bool>(fun _ -> true))
+    member this.BackwardManual() = this.Sweep everyCall
 
     // ---- parts --------------------------------------------------------------------------------------------------------
 
@@ -738,11 +738,11 @@ type Cell internal (state: CellState) as this =
             invalidArg (nameof values) $"There are {cells.Count} cells and {values.Count} values."
 
         let states = Array.zeroCreate<CellState> cells.Count
-        let nodes = Array.zeroCreate<Node> cells.Count
+        let nodes = List<Node> cells.Count
 
         for i in 0 .. states.Length - 1 do
             states[i] <- cells[i].State
-            nodes[i] <- values[i].Node
+            nodes.Add values[i].Node
 
         CellAccess.write states nodes
 

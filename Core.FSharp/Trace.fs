@@ -73,10 +73,8 @@ module internal CellAccess =
         | null -> cell.Leaf
         | trace -> trace.Of(cell).Current
 
-    // The losses that the cells' gradients come from and that nobody has read yet, each once.
-    let private losses (cells: CellState[]) =
-        let found = List<Node>()
-
+    // The new values of cells, and the losses that the cells' gradients come from and that nobody has read yet, each once.
+    let private withLosses (cells: CellState[]) (nodes: List<Node>) =
         for cell in cells do
             let loss = cell.GradientOrigin
 
@@ -84,16 +82,16 @@ module internal CellAccess =
                 not (isNull loss)
                 && isNull loss.Value
                 && not loss.Symbolic
-                && not (found.Contains loss)
+                && nodes.IndexOf(loss, cells.Length) < 0
             then
-                found.Add loss
+                nodes.Add loss
 
-        found.ToArray()
+        nodes.ToArray()
 
     /// Writes several cells at once, and computes the losses that their gradients come from in the same run; see Engine.Assign.
-    let write (cells: CellState[]) (nodes: Node[]) =
+    let write (cells: CellState[]) (nodes: List<Node>) =
         match Trace.Current with
-        | null -> Engine.Current.Assign(cells, nodes, losses cells)
+        | null -> Engine.Current.Assign(cells, withLosses cells nodes)
         | trace ->
             for i in 0 .. cells.Length - 1 do
                 trace.Refuse(cells[i], "a write")

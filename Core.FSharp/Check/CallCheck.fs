@@ -42,7 +42,7 @@ type CallCheck =
                     if isNull cotangents[0] then
                         Array.zeroCreate call.Inputs.Length
                     else
-                        manual.Invoke(call.Inputs, cotangents[0]))
+                        manual.Invoke(Seq.toArray call.Inputs, cotangents[0]))
 
         let inputs = inputs |> Array.map CallCheck.Track
 

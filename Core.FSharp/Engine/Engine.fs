@@ -441,12 +441,10 @@ type Engine(options: EngineOptions) =
                 Walk.giveBack order
 
     /// Writes cells: computes every new value first, then replaces all of them, so that a failure changes no cell.
-    /// `alongside` are nodes computed in the same run, such as the loss; they are plain values afterwards.
-    member internal this.Assign(cells: CellState[], nodes: Node[], alongside: Node[]) =
+    /// The roots are a value for each cell, and nodes computed in the same run, such as the loss; they are plain values afterwards.
+    member internal this.Assign(cells: CellState[], roots: Node[]) =
         for i in 0 .. cells.Length - 1 do
-            cells[i].Check(nodes[i].Shape, nodes[i].DType)
-
-        let roots = Array.append nodes alongside
+            cells[i].Check(roots[i].Shape, roots[i].DType)
 
         for root in roots do
             if root.Symbolic then
@@ -463,7 +461,7 @@ type Engine(options: EngineOptions) =
             finally
                 Walk.giveBack order
 
-        if cells.Length > 0 && alongside.Length > 0 then
+        if cells.Length > 0 && roots.Length > cells.Length then
             let reason = Released(cells[0].Name, cells[0].Version - 1L)
 
             lock Gate.instance (fun () ->

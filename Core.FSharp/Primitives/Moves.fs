@@ -245,8 +245,7 @@ let broadcastTo (shape: Shape) (x: Node) =
 /// Applies a reduction over adjacent axes to any set of axes (indices, each once); the axes leave the shape. Runs of adjacent axes are
 /// reduced together, the last run first, so that the others stay in place.
 let reduceAxes (p: Primitive) (axes: int[]) (x: Node) =
-    let sorted = Arrays.copy axes
-    Array.Sort sorted
+    let sorted = if axes.Length < 2 then axes else Array.sort axes
     let mutable y = x
     let mutable last = sorted.Length - 1
 
@@ -296,11 +295,8 @@ let sumTo (shape: Shape) (x: Node) =
         let lead = x.Shape.Rank - shape.Rank
 
         let axes =
-            [|
-                for i in 0 .. x.Shape.Rank - 1 do
-                    if i < lead || shape[i - lead] <> x.Shape[i] then
-                        i
-            |]
+            Array.init x.Shape.Rank id
+            |> Array.filter (fun i -> i < lead || shape[i - lead] <> x.Shape[i])
 
         sum axes x |> reshape shape.Raw
 

@@ -67,11 +67,13 @@ public sealed class Linear : Module
     {
         if (deltas[0] is not { } delta)
             return [null];
-        var rows = delta.Reshape((int)(delta.Size / Outputs), Outputs);
-        var x = call.Inputs[0].Reshape(rows.Shape[0], Inputs);
-        Accumulate(Weight, rows.Transpose().MatMul(x));
+        var rows = AsRows(delta, Outputs);
+        Accumulate(Weight, rows.Transpose().MatMul(AsRows(call.Inputs[0], Inputs)));
         if (Bias is not null)
             Accumulate(Bias, rows.Sum(0));
         return [delta.MatMul(call.ParameterValues[0])];
     }
+
+    // A matrix of rows of the last axis.
+    private static Tensor AsRows(Tensor x, int length) => x.Rank == 2 ? x : x.Reshape((int)(x.Size / length), length);
 }

@@ -50,11 +50,11 @@ public sealed class ModelSummary
         Module.Watched(
             (module, call) =>
             {
-                results = call.Outputs;
+                results = [.. call.Outputs];
                 var own = ModuleStructure.Parameters(module, own: true);
                 if (own.Count > 0 || module.Children().Count == 0)
                 {
-                    var adds = Graph.MultiplyAdds(call.Outputs) - Graph.MultiplyAdds(call.Inputs);
+                    var adds = Graph.MultiplyAdds([.. call.Outputs]) - Graph.MultiplyAdds([.. call.Inputs]);
                     layers.Add(new(call.Path, call.Outputs[0].Shape, own.Where(counted.Add).Sum(cell => cell.Shape.Size), adds));
                 }
             },

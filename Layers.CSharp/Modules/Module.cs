@@ -66,7 +66,7 @@ public abstract partial class Module
     /// <summary>The results for several inputs, for modules that take or give more than one tensor.</summary>
     /// <param name="inputs">The inputs, in the module's order.</param>
     /// <exception cref="ShapeException">The inputs do not fit; the error has the layer path.</exception>
-    public Tensor[] Forward(Tensor[] inputs) => Enter(inputs).Outputs;
+    public Tensor[] Forward(Tensor[] inputs) => [.. Enter(inputs).Outputs];
 
     /// <summary>The result for one input, in tensor operations and calls of other modules. What an author writes.</summary>
     /// <param name="x">The input.</param>
@@ -255,8 +255,9 @@ public abstract partial class Module
             lastInput = new(input);
         else
             lastInput.SetTarget(stale || last is null ? input : null!);
-        last = new ParameterStamp(AllParameters());
-        recorded.AddOrUpdate(input, new RecordedCall(call, last, Mode.IsTraining, Mode.Compilation));
+        var stamp = new ParameterStamp(AllParameters());
+        last = stamp;
+        recorded.AddOrUpdate(input, new RecordedCall(call, stamp, Mode.IsTraining, Mode.Compilation));
     }
 
     private Call CallFor(Tensor input, Tensor delta)

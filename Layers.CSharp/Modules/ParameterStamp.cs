@@ -4,7 +4,7 @@ namespace Hybrid.Layers;
 
 /// <summary>Parameters and their versions at one moment. It holds no value and no graph.</summary>
 /// <param name="parameters">The parameters.</param>
-internal sealed class ParameterStamp(List<Cell> parameters)
+internal readonly struct ParameterStamp(List<Cell> parameters)
 {
     private readonly long versions = Sum(parameters);
 

@@ -21,10 +21,10 @@ let ``In a network, a disagreement is pinned to the layer that causes it`` () =
         linear w b x (fun call g -> call.Inputs[0].Transpose().MatMul g) (fun g -> g.Sum 0)
 
     let second =
-        enter "net/1:Tanh" first.Outputs [] (fun x -> x[0].Tanh()) (fun _ g -> [| g |])
+        enter "net/1:Tanh" (Seq.toArray first.Outputs) [] (fun x -> x[0].Tanh()) (fun _ g -> [| g |])
 
     let third =
-        enter "net/2:Linear" second.Outputs [ v; c ] (fun x -> x[0].MatMul(v.Value) + c.Value) (fun call g ->
+        enter "net/2:Linear" (Seq.toArray second.Outputs) [ v; c ] (fun x -> x[0].MatMul(v.Value) + c.Value) (fun call g ->
             v.Accumulate(call.Inputs[0].Transpose().MatMul g)
             c.Accumulate(g.Sum 0)
             [| g.MatMul(v.Value.Transpose()) |])
