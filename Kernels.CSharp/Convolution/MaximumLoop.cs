@@ -5,7 +5,8 @@ namespace Hybrid.Kernels;
 /// <summary>
 /// The largest elements under windows, and the way back, for a block of planes with a lane for each (see <see cref="LaneLayout{T}"/>): the first of equal
 /// ones, the first NaN if there is any. A window with nothing but padding gives the element at position 0. Four windows beside each other are searched at a
-/// time where none reaches into the padding, so that their comparisons need not wait for each other.
+/// time where none reaches into the padding, so that their comparisons need not wait for each other; there positions are counted from a window's first
+/// element, the same constants for all.
 /// </summary>
 internal static unsafe class MaximumLoop<S, V, T>
     where S : ISimd<V, T>
@@ -15,18 +16,18 @@ internal static unsafe class MaximumLoop<S, V, T>
     private static int Lanes => LaneLayout<T>.Lanes;
 
     /// <summary>The largest elements, and where they stand, as integers of the elements' size; either may be null.</summary>
-    public static void Find(PoolingShape shape, T* source, T* values, T* positions)
+    public static void Find(PoolingShape shape, in WindowCells<T> cells, T* source, T* values, T* positions)
     {
         for (int lane = 0; lane < Lanes; lane += S.Count)
         {
             Results results = new() { Values = values == null ? null : values + lane, Positions = positions == null ? null : positions + lane };
             if (positions == null)
             {
-                Search<Element>(shape, source + lane, results);
+                Search<Element>(shape, cells, source + lane, results);
             }
             else
             {
-                Search<Place>(shape, source + lane, results);
+                Search<Place>(shape, cells, source + lane, results);
             }
         }
     }
@@ -35,7 +36,7 @@ internal static unsafe class MaximumLoop<S, V, T>
     /// The transpose of taking the elements that were found under windows that do not overlap, each with some element: each gradient at its position,
     /// zeros elsewhere.
     /// </summary>
-    public static void Put(PoolingShape shape, T* target, T* gradients, T* positions)
+    public static void Put(PoolingShape shape, in WindowCells<T> cells, T* target, T* gradients, T* positions)
     {
         if (shape.OutHeight * shape.StrideHeight != shape.Height || shape.OutWidth * shape.StrideWidth != shape.Width || !Touch(shape))
         {
@@ -44,7 +45,7 @@ internal static unsafe class MaximumLoop<S, V, T>
 
         for (int lane = 0; lane < Lanes; lane += S.Count)
         {
-            PutLanes(shape, target + lane, gradients + lane, positions + lane);
+            PutLanes(shape, cells, target + lane, gradients + lane, positions + lane);
         }
     }
 
@@ -57,26 +58,28 @@ internal static unsafe class MaximumLoop<S, V, T>
         && (s.DilationWidth == 1 || s.KernelWidth == 1);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Search<R>(PoolingShape s, T* source, Results results)
+    private static void Search<R>(PoolingShape s, WindowCells<T> cells, T* source, Results results)
         where R : IResult
     {
         for (int row = 0; row < s.OutHeight; row++)
         {
             WindowSpan rows = WindowSpan.Row(s, row);
+            bool whole = rows.Count == s.KernelHeight;
             for (int column = 0; column < s.OutWidth; )
             {
-                WindowSpan columns = WindowSpan.Column(s, column);
-                if (rows.Count > 0 && IsWhole(s, columns, column))
+                if (whole && column >= cells.FirstWhole && column + 4 <= cells.EndWhole)
                 {
-                    Largest<R, Size4>(s, rows, columns, source, results);
+                    long first = ((long)rows.First * s.Width) + ((long)column * s.StrideWidth) - s.PadLeft;
+                    LargestOfFour<R>(cells, first, s.StrideWidth, source, results);
                     results.Skip(4);
                     column += 4;
                     continue;
                 }
 
+                WindowSpan columns = WindowSpan.Column(s, column);
                 if (rows.Count > 0 && columns.Count > 0)
                 {
-                    Largest<R, Size1>(s, rows, columns, source, results);
+                    Largest<R>(s, rows, columns, source, results);
                 }
                 else
                 {
@@ -89,89 +92,81 @@ internal static unsafe class MaximumLoop<S, V, T>
         }
     }
 
-    /// <summary>Whether this window and the three after it have no padding to their left or right.</summary>
+    /// <summary>Searches four windows beside each other, of which the first begins at a position.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static bool IsWhole(in PoolingShape s, WindowSpan columns, int column) =>
-        columns.Count == s.KernelWidth && column + 4 <= s.OutWidth && WindowSpan.Column(s, column + 3).Count == s.KernelWidth;
-
-    /// <summary>Searches one window, or as many beside each other as N tells.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Largest<R, N>(in PoolingShape s, WindowSpan rows, WindowSpan columns, T* source, in Results results)
+    private static void LargestOfFour<R>(in WindowCells<T> cells, long first, long next, T* source, in Results results)
         where R : IResult
-        where N : unmanaged, ISize
+    {
+        T* x = source + (first * Lanes);
+        nint step = (nint)next * Lanes;
+        (V best0, V best1, V best2, V best3) = (S.Load(x), S.Load(x + step), S.Load(x + (2 * step)), S.Load(x + (3 * step)));
+        (V place0, V place1, V place2, V place3) = (S.Zero, S.Zero, S.Zero, S.Zero);
+        for (int i = 1; i < cells.Count; i++)
+        {
+            T* other = x + cells.Offsets[i];
+            V place = R.IsPlace ? S.Broadcast(cells.Places[i]) : default;
+            Challenge<R>(S.Load(other), place, ref best0, ref place0);
+            Challenge<R>(S.Load(other + step), place, ref best1, ref place1);
+            Challenge<R>(S.Load(other + (2 * step)), place, ref best2, ref place2);
+            Challenge<R>(S.Load(other + (3 * step)), place, ref best3, ref place3);
+        }
+
+        results.Store<R>(0, best0, S.BitsAdd(place0, S.ConstBits(first)));
+        results.Store<R>(1, best1, S.BitsAdd(place1, S.ConstBits(first + next)));
+        results.Store<R>(2, best2, S.BitsAdd(place2, S.ConstBits(first + (2 * next))));
+        results.Store<R>(3, best3, S.BitsAdd(place3, S.ConstBits(first + (3 * next))));
+    }
+
+    /// <summary>Searches what a window covers of the image.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Largest<R>(in PoolingShape s, WindowSpan rows, WindowSpan columns, T* source, in Results results)
+        where R : IResult
     {
         long first = ((long)rows.First * s.Width) + columns.First;
-        long next = s.StrideWidth;
-        nint step = (nint)next * Lanes;
-        long dilation = s.DilationWidth;
-        int width = columns.Count;
-        T* x = source + (first * Lanes);
-        V best0 = S.Load(x);
-        V best1 = sizeof(N) > 1 ? S.Load(x + step) : default;
-        V best2 = sizeof(N) > 1 ? S.Load(x + (2 * step)) : default;
-        V best3 = sizeof(N) > 1 ? S.Load(x + (3 * step)) : default;
-        V place0 = S.ConstBits(first);
-        V place1 = S.ConstBits(first + next);
-        V place2 = S.ConstBits(first + (2 * next));
-        V place3 = S.ConstBits(first + (3 * next));
+        V best = S.Load(source + (first * Lanes));
+        V place = S.ConstBits(first);
         for (int i = 0; i < rows.Count; i++)
         {
             // The very first element is the best already.
-            int skipped = i == 0 ? 1 : 0;
-            long at = first + ((long)i * s.DilationHeight * s.Width) + (skipped * s.DilationWidth);
-            for (int j = skipped; j < width; j++)
+            for (int j = i == 0 ? 1 : 0; j < columns.Count; j++)
             {
-                x = source + (at * Lanes);
-                Challenge<R>(x, at, ref best0, ref place0);
-                if (sizeof(N) > 1)
-                {
-                    Challenge<R>(x + step, at + next, ref best1, ref place1);
-                    Challenge<R>(x + (2 * step), at + (2 * next), ref best2, ref place2);
-                    Challenge<R>(x + (3 * step), at + (3 * next), ref best3, ref place3);
-                }
-
-                at += dilation;
+                long at = first + ((long)i * s.DilationHeight * s.Width) + ((long)j * s.DilationWidth);
+                Challenge<R>(S.Load(source + (at * Lanes)), S.ConstBits(at), ref best, ref place);
             }
         }
 
-        results.Store<R>(0, best0, place0);
-        if (sizeof(N) > 1)
-        {
-            results.Store<R>(1, best1, place1);
-            results.Store<R>(2, best2, place2);
-            results.Store<R>(3, best3, place3);
-        }
+        results.Store<R>(0, best, place);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Challenge<R>(T* element, long at, ref V best, ref V place)
+    private static void Challenge<R>(V x, V at, ref V best, ref V place)
         where R : IResult
     {
-        V x = S.Load(element);
-
         // Larger, or the first NaN: not below or equal to a best that is a number.
         V wins = S.AndNot(S.Equal(best, best), S.LessEqual(x, best));
         best = S.Select(wins, x, best);
-        place = R.IsPlace ? S.Select(wins, S.ConstBits(at), place) : place;
+        place = R.IsPlace ? S.Select(wins, at, place) : place;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PutLanes(PoolingShape s, T* target, T* gradients, T* positions)
+    private static void PutLanes(PoolingShape s, WindowCells<T> cells, T* target, T* gradients, T* positions)
     {
         for (int row = 0; row < s.OutHeight; row++)
         {
             WindowSpan rows = WindowSpan.Row(s, row);
+            bool whole = rows.Count == s.KernelHeight;
             for (int column = 0; column < s.OutWidth; )
             {
-                WindowSpan columns = WindowSpan.Column(s, column);
-                int windows = IsWhole(s, columns, column) ? 4 : 1;
-                if (windows == 4)
+                int windows = 1;
+                if (whole && column >= cells.FirstWhole && column + 4 <= cells.EndWhole)
                 {
-                    Put<Size4>(s, rows, columns, target, gradients, positions);
+                    long first = ((long)rows.First * s.Width) + ((long)column * s.StrideWidth) - s.PadLeft;
+                    PutFour(cells, first, s.StrideWidth, target, gradients, positions);
+                    windows = 4;
                 }
                 else
                 {
-                    Put<Size1>(s, rows, columns, target, gradients, positions);
+                    PutOne(s, rows, WindowSpan.Column(s, column), target, gradients, positions);
                 }
 
                 column += windows;
@@ -181,45 +176,55 @@ internal static unsafe class MaximumLoop<S, V, T>
         }
     }
 
+    /// <summary>Writes under four windows beside each other, of which the first begins at a position.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Put<N>(in PoolingShape s, WindowSpan rows, WindowSpan columns, T* target, T* gradients, T* positions)
-        where N : unmanaged, ISize
+    private static void PutFour(in WindowCells<T> cells, long first, long next, T* target, T* gradients, T* positions)
     {
-        long next = s.StrideWidth;
+        T* y = target + (first * Lanes);
         nint step = (nint)next * Lanes;
-        long dilation = s.DilationWidth;
-        int width = columns.Count;
-        V gradient0 = Gradient<Size1>(gradients, 0);
-        V gradient1 = Gradient<N>(gradients, 1);
-        V gradient2 = Gradient<N>(gradients, 2);
-        V gradient3 = Gradient<N>(gradients, 3);
-        V place0 = S.Load(positions);
-        V place1 = sizeof(N) > 1 ? S.Load(positions + Lanes) : default;
-        V place2 = sizeof(N) > 1 ? S.Load(positions + (2 * Lanes)) : default;
-        V place3 = sizeof(N) > 1 ? S.Load(positions + (3 * Lanes)) : default;
+        (V gradient0, V gradient1, V gradient2, V gradient3) = (
+            Gradient(gradients),
+            Gradient(gradients + Lanes),
+            Gradient(gradients + (2 * Lanes)),
+            Gradient(gradients + (3 * Lanes))
+        );
+        V place0 = S.BitsSub(S.Load(positions), S.ConstBits(first));
+        V place1 = S.BitsSub(S.Load(positions + Lanes), S.ConstBits(first + next));
+        V place2 = S.BitsSub(S.Load(positions + (2 * Lanes)), S.ConstBits(first + (2 * next)));
+        V place3 = S.BitsSub(S.Load(positions + (3 * Lanes)), S.ConstBits(first + (3 * next)));
+        for (int i = 0; i < cells.Count; i++)
+        {
+            T* cell = y + cells.Offsets[i];
+            V place = S.Broadcast(cells.Places[i]);
+            S.Store(cell, S.Select(S.BitsEqual(place0, place), gradient0, S.Zero));
+            Prefetch.BeyondWrite(cell);
+            S.Store(cell + step, S.Select(S.BitsEqual(place1, place), gradient1, S.Zero));
+            Prefetch.BeyondWrite(cell + step);
+            S.Store(cell + (2 * step), S.Select(S.BitsEqual(place2, place), gradient2, S.Zero));
+            Prefetch.BeyondWrite(cell + (2 * step));
+            S.Store(cell + (3 * step), S.Select(S.BitsEqual(place3, place), gradient3, S.Zero));
+            Prefetch.BeyondWrite(cell + (3 * step));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PutOne(in PoolingShape s, WindowSpan rows, WindowSpan columns, T* target, T* gradients, T* positions)
+    {
+        V gradient = Gradient(gradients);
+        V place = S.Load(positions);
         for (int i = 0; i < rows.Count; i++)
         {
-            long at = ((rows.First + ((long)i * s.DilationHeight)) * s.Width) + columns.First;
-            for (int j = 0; j < width; j++)
+            for (int j = 0; j < columns.Count; j++)
             {
-                T* y = target + (at * Lanes);
-                S.Store(y, S.Select(S.BitsEqual(place0, S.ConstBits(at)), gradient0, S.Zero));
-                if (sizeof(N) > 1)
-                {
-                    S.Store(y + step, S.Select(S.BitsEqual(place1, S.ConstBits(at + next)), gradient1, S.Zero));
-                    S.Store(y + (2 * step), S.Select(S.BitsEqual(place2, S.ConstBits(at + (2 * next))), gradient2, S.Zero));
-                    S.Store(y + (3 * step), S.Select(S.BitsEqual(place3, S.ConstBits(at + (3 * next))), gradient3, S.Zero));
-                }
-
-                at += dilation;
+                long at = ((rows.First + ((long)i * s.DilationHeight)) * s.Width) + columns.First + ((long)j * s.DilationWidth);
+                S.Store(target + (at * Lanes), S.Select(S.BitsEqual(place, S.ConstBits(at)), gradient, S.Zero));
             }
         }
     }
 
     /// <summary>The sum of zero and a gradient, as where several meet: -0 becomes 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Gradient<N>(T* gradients, int window)
-        where N : unmanaged, ISize => window < sizeof(N) ? S.Add(S.Zero, S.Load(gradients + (window * Lanes))) : default;
+    private static V Gradient(T* gradients) => S.Add(S.Zero, S.Load(gradients));
 
     /// <summary>Where results go; values may be left out, and positions go only where they are searched for.</summary>
     private struct Results
@@ -234,11 +239,13 @@ internal static unsafe class MaximumLoop<S, V, T>
             if (!R.IsPlace || Values != null)
             {
                 S.Store(Values + (window * Lanes), value);
+                Prefetch.BeyondWrite(Values + (window * Lanes));
             }
 
             if (R.IsPlace)
             {
                 S.Store(Positions + (window * Lanes), position);
+                Prefetch.BeyondWrite(Positions + (window * Lanes));
             }
         }
 

@@ -21,6 +21,7 @@ internal static class Workspace
         LaneImages,
         LaneResults,
         LaneSums,
+        WindowCells,
         WindowPlan,
         WindowWeights,
         WindowPartials,
