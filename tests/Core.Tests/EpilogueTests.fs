@@ -4,15 +4,8 @@ module Hybrid.Core.Tests.EpilogueTests
 open System
 open Xunit
 open Hybrid.Core
+open Hybrid.Core.Tests.InEngine
 open Hybrid.Kernels
-
-let private on (options: EngineOptions) test =
-    let engine = Engine options
-    use _ = engine.Use()
-    test engine
-
-let private bits (t: Tensor) =
-    t.ToDoubles() |> Array.map BitConverter.DoubleToInt64Bits
 
 // Numbers of both signs; zeros of both, infinities and NaN among them where wanted.
 let private numbers (dtype: ElementType) odd seed (dims: int list) : Tensor =

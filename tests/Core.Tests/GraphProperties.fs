@@ -5,6 +5,7 @@ open System
 open FsCheck
 open Xunit
 open Hybrid.Core
+open Hybrid.Core.Tests.InEngine
 open Hybrid.Kernels
 
 let private check (property: int -> bool) =
@@ -59,20 +60,13 @@ let private inputs (seed: int) (dtype: ElementType) =
         for _ in 1..3 -> Tensor.From(Array.init 12 (fun _ -> 2.0 * random.NextDouble() - 1.0), 3, 4).To(dtype).Eval()
     |]
 
-let private bits (t: Tensor) =
-    t.ToDoubles() |> Array.map BitConverter.DoubleToInt64Bits
-
-let private within (engine: EngineOptions) (work: unit -> 'a) =
-    use _ = Engine(engine).Use()
-    work ()
-
 [<Fact>]
 let ``rewrites and sharing keep the bits of values and gradients`` () =
     check (fun seed ->
         [ ElementType.Float32; ElementType.Float64 ]
         |> List.forall (fun dtype ->
             let run rewrites =
-                within (EngineOptions(Threads = 1, Rewrites = rewrites)) (fun () ->
+                on (EngineOptions(Threads = 1, Rewrites = rewrites)) (fun _ ->
                     let xs = inputs seed dtype
                     let y = graph seed steps.Length xs
                     let gs = gradAll (fun v -> (graph seed steps.Length v).Sum()) xs
@@ -83,7 +77,7 @@ let ``rewrites and sharing keep the bits of values and gradients`` () =
 [<Fact>]
 let ``the engine agrees with the scalar oracle`` () =
     check (fun seed ->
-        within (EngineOptions(Threads = 1)) (fun () ->
+        on (EngineOptions(Threads = 1)) (fun _ ->
             let xs = inputs seed ElementType.Float64
             let y = graph seed steps.Length xs
             let expected = (Oracle.evaluate y.Node).Data
@@ -94,7 +88,7 @@ let ``the engine agrees with the scalar oracle`` () =
 [<Fact>]
 let ``gradients of smooth graphs agree with central differences`` () =
     check (fun seed ->
-        within (EngineOptions(Threads = 1)) (fun () ->
+        on (EngineOptions(Threads = 1)) (fun _ ->
             let xs = inputs seed ElementType.Float64
             // Detach hides a path from gradients and not from differences.
             let f (v: Tensor[]) = (graph seed (smooth - 1) v).Sum()
@@ -121,7 +115,7 @@ let ``gradients of smooth graphs agree with central differences`` () =
 [<Fact>]
 let ``a sweep is linear in its cotangent, and sweeping twice gives the same`` () =
     check (fun seed ->
-        within (EngineOptions(Threads = 1)) (fun () ->
+        on (EngineOptions(Threads = 1)) (fun _ ->
             let x = (inputs seed ElementType.Float64)[0]
             let others = inputs (seed + 5) ElementType.Float64
 
@@ -143,7 +137,7 @@ let ``a sweep is linear in its cotangent, and sweeping twice gives the same`` ()
 [<Fact>]
 let ``forward mode agrees with reverse mode`` () =
     check (fun seed ->
-        within (EngineOptions(Threads = 1)) (fun () ->
+        on (EngineOptions(Threads = 1)) (fun _ ->
             let x = (inputs seed ElementType.Float64)[0]
             let others = inputs (seed + 5) ElementType.Float64
 
@@ -161,7 +155,7 @@ let ``forward mode agrees with reverse mode`` () =
 [<Fact>]
 let ``a compiled function gives the bits of the lazy one`` () =
     check (fun seed ->
-        within (EngineOptions(Threads = 2)) (fun () ->
+        on (EngineOptions(Threads = 2)) (fun _ ->
             let xs = inputs seed ElementType.Float32
 
             let f (v: Tensor[]) =
