@@ -16,7 +16,7 @@ public sealed class LaneTests
         Sum<double>(reduce);
     }
 
-    /// <summary>Windows that touch, with gaps, beyond the edge, and that overlap.</summary>
+    /// <summary>Windows that touch, with gaps, beyond the edge, and that overlap; fewer and more in a row than are searched together.</summary>
     public static TheoryData<int, int, int, int, int> Windows =>
         new()
         {
@@ -25,6 +25,10 @@ public sealed class LaneTests
             { 3, 3, 1, 1, 3 },
             { 3, 2, 1, 1, 4 },
             { 2, 3, 0, 2, 2 },
+            { 2, 2, 0, 1, 9 },
+            { 3, 3, 1, 1, 10 },
+            { 2, 4, 1, 2, 7 },
+            { 3, 1, 2, 2, 8 },
         };
 
     [Theory]
