@@ -47,7 +47,7 @@ and [<Sealed; AllowNullLiteral>] Call internal (record: CallRecord, given: Tenso
 
     /// What came out: the same tensors at each reading.
     member _.Outputs: ImmutableArray<Tensor> =
-        if outputs.IsDefault then
+        if outputs.IsDefaultOrEmpty then
             outputs <- tensors record.Outputs
 
         outputs
@@ -183,6 +183,14 @@ type Gradients internal (cells: Dictionary<CellState, Node>, tensors: Dictionary
 type Tape private (result: Node) =
     let order = Walk.order (Walk.tracked null) [| result |]
 
+    let calls () =
+        order.Nodes
+        |> Array.choose (fun n ->
+            match n.Payload with
+            | :? CallOutput as o -> Some(o.Call.Face :?> Call)
+            | _ -> None)
+        |> Array.distinctBy (fun c -> c.Id)
+
     /// The tape of a result.
     static member Of(result: Tensor) = Tape result.Node
 
@@ -193,13 +201,7 @@ type Tape private (result: Node) =
     member _.Tensors = order.Nodes |> Array.map Tensor.Of
 
     /// The Calls on the tape, in the order of their first output.
-    member _.Calls =
-        order.Nodes
-        |> Array.choose (fun n ->
-            match n.Payload with
-            | :? CallOutput as o -> Some(o.Call.Face :?> Call)
-            | _ -> None)
-        |> Array.distinctBy (fun c -> c.Id)
+    member _.Calls = calls ()
 
     /// The gradients of the result, multiplied by `cotangent` (ones if null), for every tensor and cell on the tape. `manual` says
     /// which Calls are crossed by their backward written by hand; null: none.
@@ -221,11 +223,15 @@ type Tape private (result: Node) =
                 )
             )
 
+        // Asked for each Call before the walk, which nothing may interrupt.
         let cross =
             if isNull manual then
                 null
             else
-                Func<CallRecord, bool>(fun record -> manual.Invoke(record.Face :?> Call))
+                let crossed =
+                    HashSet<CallRecord>(calls () |> Seq.filter manual.Invoke |> Seq.map (fun c -> c.Record), HashIdentity.Reference)
+
+                Func<CallRecord, bool>(crossed.Contains)
 
         lock Gate.instance (fun () ->
             let order = Walk.order (Walk.tracked cross) [| result |]

@@ -10,6 +10,7 @@ open Hybrid.Kernels
 module internal Gate =
     let instance = obj ()
 
+    // Runs that wait are rare, and waking nobody would still cost a call for each cell that is written over.
     let mutable private waiting = 0
 
     /// Lets the gate go until somebody calls `wake`. The gate is held.

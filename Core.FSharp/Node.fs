@@ -221,6 +221,15 @@ type Node =
         elif index = 0 then this.a
         else this.b
 
+    /// Whether something holds for every input, by its index.
+    member internal this.EveryInput(holds: int -> bool) =
+        let mutable index = 0
+
+        while index < this.Arity && holds index do
+            index <- index + 1
+
+        index = this.Arity
+
     /// The first input.
     member internal this.A = if isNull this.rest then this.a else this.rest[0]
 

@@ -53,7 +53,7 @@ module internal Sweep =
 
                 add (call.Inputs.Length + index) g)
 
-        member _.Run(position: int, crossed: CallRecord, outputGradients: Node[]) =
+        member _.Cross(position: int, crossed: CallRecord, outputGradients: Node[]) =
             call <- crossed
             first <- position
             let inputs = call.Inputs.Length
@@ -119,7 +119,7 @@ module internal Sweep =
 
             if first = i && needed[i] && not (Array.forall isNull all) then
                 context.Scope <- call.Scope
-                crossing.Run(i, call, all)
+                crossing.Cross(i, call, all)
 
         try
             for i in order.Count - 1 .. -1 .. 0 do

@@ -73,8 +73,8 @@ module internal CellAccess =
         | null -> cell.Leaf
         | trace -> trace.Of(cell).Current
 
-    // The new values of cells, and the losses that the cells' gradients come from and that nobody has read yet, each once.
-    let private withLosses (cells: CellState[]) (nodes: List<Node>) =
+    // Adds to the new values of cells the losses that the cells' gradients come from and that nobody has read yet, each once.
+    let private addLosses (cells: CellState[]) (nodes: List<Node>) =
         for cell in cells do
             let loss = cell.GradientOrigin
 
@@ -89,9 +89,10 @@ module internal CellAccess =
         nodes.ToArray()
 
     /// Writes several cells at once, and computes the losses that their gradients come from in the same run; see Engine.Assign.
+    /// The list is given away.
     let write (cells: CellState[]) (nodes: List<Node>) =
         match Trace.Current with
-        | null -> Engine.Current.Assign(cells, withLosses cells nodes)
+        | null -> Engine.Current.Assign(cells, addLosses cells nodes)
         | trace ->
             for i in 0 .. cells.Length - 1 do
                 trace.Refuse(cells[i], "a write")

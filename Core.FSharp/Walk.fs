@@ -105,7 +105,8 @@ module internal Walk =
     // Scratch that a very large graph needed is not held on to.
     let private most = 65_536
 
-    /// What a walk descends to from a node. A walk is compiled for each struct that says so, without calls.
+    /// What a walk descends to from a node: always the same, and found without another walk. The JIT makes a walk of its own for each struct, with these
+    /// methods in place.
     type Descent =
         abstract Count: Node -> int
         abstract Child: Node * int -> Node

@@ -2,6 +2,7 @@ namespace Hybrid.Core
 
 open System
 open System.Collections.Generic
+open System.Linq
 
 /// A place in memory while a plan is being made: its size in bytes, and from which step to which it is in use.
 [<Sealed; AllowNullLiteral>]
@@ -33,13 +34,13 @@ module internal Arena =
         (offset + unit - 1L) &&& -unit
 
     /// Offsets of blocks by first fit, and the bytes in all: a block takes the lowest gap among those in use at the same time, or what it may write over.
-    let assign (blocks: Block list) =
+    let assign (blocks: Block seq) =
         let placed = List<struct (Block * int64)>()
         // Blocks still in use, by offset.
         let alive = List<struct (Block * int64)>()
         let mutable top = 0L
 
-        for block in blocks |> List.sortBy (fun b -> b.First) do
+        for block in blocks.OrderBy(fun b -> b.First) do
             alive.RemoveAll(fun (struct (other, _)) -> other.Last < block.First) |> ignore
             let mutable offset = 0L
 

@@ -33,7 +33,7 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
     let waiting = Array.zeroCreate<bool> work.Count
 
     do
-        for position in Seq.append work.Operands roots do
+        for position in Array.append work.Operands roots do
             uses[position] <- uses[position] + 1
 
         for i in 0 .. work.Count - 1 do
@@ -44,7 +44,7 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
                 && n.DType = ElementType.Bool
                 && uses[i] = 1
                 && not (isNull n.Primitive.Element)
-                && Seq.forall (fun k -> not waiting[operand i k]) (seq { 0 .. n.Arity - 1 })
+                && n.EveryInput(fun k -> not waiting[operand i k])
 
             // What a kernel makes alongside is seen by no trap, so it is left to itself with one; and what is known need not be made at all.
             if fuse && n.Primitive.Alongside >= 0 then
@@ -67,7 +67,7 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
         | _ -> order.Count - 1
 
     let add name operations kernel (outputs: Block[]) (inputs: Block[]) (offsets: nativeint[]) bytes (program: FusedProgram) (n: Node) =
-        for b in Seq.append inputs outputs do
+        for b in Array.append inputs outputs do
             b.Use steps.Count
 
         let step =
@@ -107,7 +107,7 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
     // Makes a group a step: from now on its results can be used.
     let close (group: FusedGroup) =
         groups.Remove group |> ignore
-        let positions = Array.ofSeq group.Positions
+        let positions = group.Positions
         let wanted = positions |> Array.filter (fun p -> group.UsesOf p < uses[p])
 
         for p in positions do
@@ -380,10 +380,7 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
                 output.Over <- input
 
         let struct (placed, bytes) =
-            temporaries
-            |> Seq.filter (fun b -> b.Slot < 0 && b.Last >= 0)
-            |> List.ofSeq
-            |> Arena.assign
+            temporaries.FindAll(fun b -> b.Slot < 0 && b.Last >= 0) |> Arena.assign
 
         for struct (block, start) in placed do
             block.Slot <- places.Count
@@ -393,12 +390,10 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
         let slots (blocks: Block[]) = blocks |> Array.map (fun b -> b.Slot)
 
         let finished =
-            steps
-            |> Seq.map (fun (struct (step, outputs, inputs)) ->
+            steps.ConvertAll(fun (struct (step, outputs, inputs)) ->
                 { step with
                     Outputs = slots outputs
                     Inputs = slots inputs
                 })
-            |> Array.ofSeq
 
-        struct (finished, places.ToArray(), bytes, overwrites)
+        struct (finished.ToArray(), places.ToArray(), bytes, overwrites)

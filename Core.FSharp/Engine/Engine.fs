@@ -291,17 +291,26 @@ type Engine(options: EngineOptions) =
 
             reraise ()
 
-    // Notes for the cells that a run reads that it starts (1) or ends (-1).
-    static member private Reading(plan: Plan, binding: Binding, change: int) =
-        for position in plan.Leaves do
-            match binding.Cell position with
-            | null -> ()
-            | cell -> cell.Reading change
+    // Notes for the cells at the first so many leaves of a plan that a run that reads them starts (1) or ends (-1).
+    static member private Reading(plan: Plan, binding: Binding, leaves: int, change: int) =
+        let mutable noted = 0
+
+        try
+            while noted < leaves do
+                match binding.Cell plan.Leaves[noted] with
+                | null -> ()
+                | cell -> cell.Reading change
+
+                noted <- noted + 1
+        with _ ->
+            // Interrupted while it waited for a run that writes over what this one reads.
+            Engine.Reading(plan, binding, noted, -change)
+            reraise ()
 
     // Ends a run that writes cells, and replaces them if it succeeded.
     static member private Settle(plan: Plan, binding: Binding, cells: CellState[], values: Value[], succeeded: bool) =
         lock Gate.instance (fun () ->
-            Engine.Reading(plan, binding, -1)
+            Engine.Reading(plan, binding, plan.Leaves.Length, -1)
 
             for i in 0 .. cells.Length - 1 do
                 if succeeded then
@@ -317,9 +326,8 @@ type Engine(options: EngineOptions) =
             Engine.Claim cells
 
             try
-                Engine.Reading(plan, binding, 1)
+                Engine.Reading(plan, binding, plan.Leaves.Length, 1)
             with _ ->
-                // Interrupted while it waited for a run that writes over what this one reads.
                 for cell in cells do
                     cell.EndWrite()
 

@@ -31,7 +31,8 @@ type internal FusedGroup(shape: Shape) =
     member _.Inputs = inputs
 
     /// The positions of the members, in order.
-    member _.Positions = members |> Seq.map (fun (struct (position, _, _)) -> position)
+    member _.Positions =
+        members.ConvertAll(fun (struct (position, _, _)) -> position).ToArray()
 
     member _.Count = members.Count
 
@@ -58,9 +59,14 @@ type internal FusedGroup(shape: Shape) =
     /// How often members use the result at a position.
     member _.UsesOf position =
         let own = -1 - steps[position]
+        let mutable uses = 0
 
-        members
-        |> Seq.sumBy (fun (struct (_, _, sources)) -> sources |> Seq.filter ((=) own) |> Seq.length)
+        for struct (_, _, sources) in members do
+            for source in sources do
+                if source = own then
+                    uses <- uses + 1
+
+        uses
 
     /// The program, and the names of its functions; `wanted` tells which results go to memory.
     member _.Program(wanted: int -> bool) =
@@ -71,13 +77,8 @@ type internal FusedGroup(shape: Shape) =
             FusedStep(node.Primitive.Element.Invoke node, operands, wanted position)
 
         let described =
-            inputs
-            |> Seq.map (fun (struct (_, layout, dtype)) -> struct (dtype.Size(), layout.Strides))
-            |> Array.ofSeq
+            inputs.ConvertAll(fun (struct (_, layout, dtype)) -> struct (dtype.Size(), layout.Strides))
 
-        let names =
-            members
-            |> Seq.map (fun (struct (_, node, _)) -> node.Primitive.Name)
-            |> List.ofSeq
+        let names = members.ConvertAll(fun (struct (_, node, _)) -> node.Primitive.Name)
 
-        FusedProgram(shape.Dimensions, described, members |> Seq.map step |> Array.ofSeq), names
+        FusedProgram(shape.Dimensions, described.ToArray(), members.ConvertAll(step).ToArray()), names

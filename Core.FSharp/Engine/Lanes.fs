@@ -320,7 +320,7 @@ let private wants (work: Order) (seats: Seat[]) =
 
 // A node with other inputs, if they are others.
 let private withInputs (origin: Dictionary<Node, int>) (n: Node) (inputs: Node[]) =
-    if Seq.forall (fun k -> Object.ReferenceEquals(inputs[k], n.Input k)) (seq { 0 .. n.Arity - 1 }) then
+    if n.EveryInput(fun k -> Object.ReferenceEquals(inputs[k], n.Input k)) then
         n
     else
         let made = Node.Remake(n, inputs)
@@ -377,7 +377,7 @@ let apply (lay: Order -> Node[] -> Plan) (origin: Dictionary<Node, int>) (roots:
         let position = Dictionary<Node, int>(HashIdentity.Reference)
         let uses = Array.zeroCreate<int> work.Count
 
-        for p in Seq.append work.Operands work.Roots do
+        for p in Array.append work.Operands work.Roots do
             uses[p] <- uses[p] + 1
 
         for i in 0 .. work.Count - 1 do

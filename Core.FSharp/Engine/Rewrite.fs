@@ -206,7 +206,7 @@ let private sameWork =
             && Shapes.same a.Shape b.Shape
             && sameAttributes a.Attributes b.Attributes
             && a.Arity = b.Arity
-            && Seq.forall (fun i -> Object.ReferenceEquals(a.Input i, b.Input i)) (seq { 0 .. a.Arity - 1 })
+            && a.EveryInput(fun i -> Object.ReferenceEquals(a.Input i, b.Input i))
     }
 
 /// A graph made anew for a plan: leaves replaced by placeholders numbered by position, so that the plan holds no one's memory,
@@ -220,7 +220,7 @@ let rebuild (order: Order) (outputs: int[]) (rewrite: bool) (inexact: bool) (mer
 
     let uses = Array.zeroCreate<int> order.Count
 
-    for position in Seq.append order.Operands outputs do
+    for position in Array.append order.Operands outputs do
         uses[position] <- uses[position] + 1
 
     let never (_: int) = false
@@ -252,8 +252,7 @@ let rebuild (order: Order) (outputs: int[]) (rewrite: bool) (inexact: bool) (mer
         | _ ->
             let inputs = Array.init n.Arity (fun k -> share (n.Input k))
 
-            let same =
-                Seq.forall (fun k -> Object.ReferenceEquals(inputs[k], n.Input k)) (seq { 0 .. n.Arity - 1 })
+            let same = n.EveryInput(fun k -> Object.ReferenceEquals(inputs[k], n.Input k))
 
             if same then
                 shared[n] <- n

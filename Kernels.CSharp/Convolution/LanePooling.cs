@@ -125,12 +125,12 @@ public static unsafe class LanePooling
     {
         long size = (long)shape.Height * shape.Width * LaneLayout<float>.Lanes;
         long count = (long)shape.OutHeight * shape.OutWidth * LaneLayout<float>.Lanes;
-        WindowCells<float> cells = new(shape);
+        WholeWindows<float> whole = new(shape);
         for (int plane = 0; plane < shape.Planes; plane++)
         {
             MaximumLoop<S, V, float>.Put(
                 shape,
-                cells,
+                whole,
                 (float*)dx + (plane * size),
                 (float*)dy + (plane * count),
                 (float*)positions + (plane * count)
@@ -186,13 +186,13 @@ public static unsafe class LanePooling
 
         // Positions are found with as many bits as the elements have.
         bool narrow = positions != 0 && sizeof(T) != sizeof(int);
-        WindowCells<T> cells = new(shape);
+        WholeWindows<T> whole = new(shape);
         nint wide = narrow ? Workspace.Get(Workspace.Purpose.LaneResults, count * sizeof(T)) : 0;
         for (int plane = 0; plane < shape.Planes; plane++)
         {
             T* largest = values == 0 ? null : (T*)values + (plane * count);
             int* places = positions == 0 ? null : (int*)positions + (plane * count);
-            MaximumLoop<S, V, T>.Find(shape, cells, (T*)x + (plane * size), largest, narrow ? (T*)wide : (T*)places);
+            MaximumLoop<S, V, T>.Find(shape, whole, (T*)x + (plane * size), largest, narrow ? (T*)wide : (T*)places);
             for (long i = 0; narrow && i < count; i++)
             {
                 places[i] = (int)((long*)wide)[i];

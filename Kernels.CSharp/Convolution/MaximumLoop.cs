@@ -5,7 +5,7 @@ namespace Hybrid.Kernels;
 /// <summary>
 /// The largest elements under windows, and the way back, for a block of planes with a lane for each (see <see cref="LaneLayout{T}"/>): the first of equal
 /// ones, the first NaN if there is any. A window with nothing but padding gives the element at position 0. Four windows beside each other are searched at a
-/// time where none reaches into the padding, so that their comparisons need not wait for each other; there positions are counted from a window's first
+/// time where none has padding beside it, so that their comparisons need not wait for each other; there positions are counted from a window's first
 /// element, the same constants for all.
 /// </summary>
 internal static unsafe class MaximumLoop<S, V, T>
@@ -16,18 +16,18 @@ internal static unsafe class MaximumLoop<S, V, T>
     private static int Lanes => LaneLayout<T>.Lanes;
 
     /// <summary>The largest elements, and where they stand, as integers of the elements' size; either may be null.</summary>
-    public static void Find(PoolingShape shape, in WindowCells<T> cells, T* source, T* values, T* positions)
+    public static void Find(PoolingShape shape, in WholeWindows<T> whole, T* source, T* values, T* positions)
     {
         for (int lane = 0; lane < Lanes; lane += S.Count)
         {
             Results results = new() { Values = values == null ? null : values + lane, Positions = positions == null ? null : positions + lane };
             if (positions == null)
             {
-                Search<Element>(shape, cells, source + lane, results);
+                Search<Element>(shape, whole, source + lane, results);
             }
             else
             {
-                Search<Place>(shape, cells, source + lane, results);
+                Search<Place>(shape, whole, source + lane, results);
             }
         }
     }
@@ -36,7 +36,7 @@ internal static unsafe class MaximumLoop<S, V, T>
     /// The transpose of taking the elements that were found under windows that do not overlap, each with some element: each gradient at its position,
     /// zeros elsewhere.
     /// </summary>
-    public static void Put(PoolingShape shape, in WindowCells<T> cells, T* target, T* gradients, T* positions)
+    public static void Put(PoolingShape shape, in WholeWindows<T> whole, T* target, T* gradients, T* positions)
     {
         if (shape.OutHeight * shape.StrideHeight != shape.Height || shape.OutWidth * shape.StrideWidth != shape.Width || !Touch(shape))
         {
@@ -45,7 +45,7 @@ internal static unsafe class MaximumLoop<S, V, T>
 
         for (int lane = 0; lane < Lanes; lane += S.Count)
         {
-            PutLanes(shape, cells, target + lane, gradients + lane, positions + lane);
+            PutLanes(shape, whole, target + lane, gradients + lane, positions + lane);
         }
     }
 
@@ -58,25 +58,23 @@ internal static unsafe class MaximumLoop<S, V, T>
         && (s.DilationWidth == 1 || s.KernelWidth == 1);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Search<R>(PoolingShape s, WindowCells<T> cells, T* source, Results results)
+    private static void Search<R>(PoolingShape s, WholeWindows<T> whole, T* source, Results results)
         where R : IResult
     {
         for (int row = 0; row < s.OutHeight; row++)
         {
             WindowSpan rows = WindowSpan.Row(s, row);
-            bool whole = rows.Count == s.KernelHeight;
             for (int column = 0; column < s.OutWidth; )
             {
-                if (whole && column >= cells.FirstWhole && column + 4 <= cells.EndWhole)
+                WindowSpan columns = WindowSpan.Column(s, column);
+                if (whole.At(rows, column))
                 {
-                    long first = ((long)rows.First * s.Width) + ((long)column * s.StrideWidth) - s.PadLeft;
-                    LargestOfFour<R>(cells, first, s.StrideWidth, source, results);
+                    LargestOfFour<R>(s, rows, columns, whole, source, results);
                     results.Skip(4);
                     column += 4;
                     continue;
                 }
 
-                WindowSpan columns = WindowSpan.Column(s, column);
                 if (rows.Count > 0 && columns.Count > 0)
                 {
                     Largest<R>(s, rows, columns, source, results);
@@ -92,19 +90,29 @@ internal static unsafe class MaximumLoop<S, V, T>
         }
     }
 
-    /// <summary>Searches four windows beside each other, of which the first begins at a position.</summary>
+    /// <summary>Searches a whole window and the three after it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void LargestOfFour<R>(in WindowCells<T> cells, long first, long next, T* source, in Results results)
+    private static void LargestOfFour<R>(
+        in PoolingShape s,
+        WindowSpan rows,
+        WindowSpan columns,
+        in WholeWindows<T> whole,
+        T* source,
+        in Results results
+    )
         where R : IResult
     {
+        long first = ((long)rows.First * s.Width) + columns.First;
+        long next = s.StrideWidth;
+        int count = rows.Count * columns.Count;
         T* x = source + (first * Lanes);
         nint step = (nint)next * Lanes;
         (V best0, V best1, V best2, V best3) = (S.Load(x), S.Load(x + step), S.Load(x + (2 * step)), S.Load(x + (3 * step)));
         (V place0, V place1, V place2, V place3) = (S.Zero, S.Zero, S.Zero, S.Zero);
-        for (int i = 1; i < cells.Count; i++)
+        for (int i = 1; i < count; i++)
         {
-            T* other = x + cells.Offsets[i];
-            V place = R.IsPlace ? S.Broadcast(cells.Places[i]) : default;
+            T* other = x + whole.Offsets[i];
+            V place = R.IsPlace ? S.Broadcast(whole.Places[i]) : default;
             Challenge<R>(S.Load(other), place, ref best0, ref place0);
             Challenge<R>(S.Load(other + step), place, ref best1, ref place1);
             Challenge<R>(S.Load(other + (2 * step)), place, ref best2, ref place2);
@@ -149,24 +157,23 @@ internal static unsafe class MaximumLoop<S, V, T>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PutLanes(PoolingShape s, WindowCells<T> cells, T* target, T* gradients, T* positions)
+    private static void PutLanes(PoolingShape s, WholeWindows<T> whole, T* target, T* gradients, T* positions)
     {
         for (int row = 0; row < s.OutHeight; row++)
         {
             WindowSpan rows = WindowSpan.Row(s, row);
-            bool whole = rows.Count == s.KernelHeight;
             for (int column = 0; column < s.OutWidth; )
             {
+                WindowSpan columns = WindowSpan.Column(s, column);
                 int windows = 1;
-                if (whole && column >= cells.FirstWhole && column + 4 <= cells.EndWhole)
+                if (whole.At(rows, column))
                 {
-                    long first = ((long)rows.First * s.Width) + ((long)column * s.StrideWidth) - s.PadLeft;
-                    PutFour(cells, first, s.StrideWidth, target, gradients, positions);
+                    PutFour(s, rows, columns, whole, target, gradients, positions);
                     windows = 4;
                 }
                 else
                 {
-                    PutOne(s, rows, WindowSpan.Column(s, column), target, gradients, positions);
+                    PutOne(s, rows, columns, target, gradients, positions);
                 }
 
                 column += windows;
@@ -176,10 +183,21 @@ internal static unsafe class MaximumLoop<S, V, T>
         }
     }
 
-    /// <summary>Writes under four windows beside each other, of which the first begins at a position.</summary>
+    /// <summary>Writes under a whole window and the three after it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void PutFour(in WindowCells<T> cells, long first, long next, T* target, T* gradients, T* positions)
+    private static void PutFour(
+        in PoolingShape s,
+        WindowSpan rows,
+        WindowSpan columns,
+        in WholeWindows<T> whole,
+        T* target,
+        T* gradients,
+        T* positions
+    )
     {
+        long first = ((long)rows.First * s.Width) + columns.First;
+        long next = s.StrideWidth;
+        int count = rows.Count * columns.Count;
         T* y = target + (first * Lanes);
         nint step = (nint)next * Lanes;
         (V gradient0, V gradient1, V gradient2, V gradient3) = (
@@ -192,18 +210,18 @@ internal static unsafe class MaximumLoop<S, V, T>
         V place1 = S.BitsSub(S.Load(positions + Lanes), S.ConstBits(first + next));
         V place2 = S.BitsSub(S.Load(positions + (2 * Lanes)), S.ConstBits(first + (2 * next)));
         V place3 = S.BitsSub(S.Load(positions + (3 * Lanes)), S.ConstBits(first + (3 * next)));
-        for (int i = 0; i < cells.Count; i++)
+        for (int i = 0; i < count; i++)
         {
-            T* cell = y + cells.Offsets[i];
-            V place = S.Broadcast(cells.Places[i]);
-            S.Store(cell, S.Select(S.BitsEqual(place0, place), gradient0, S.Zero));
-            Prefetch.BeyondWrite(cell);
-            S.Store(cell + step, S.Select(S.BitsEqual(place1, place), gradient1, S.Zero));
-            Prefetch.BeyondWrite(cell + step);
-            S.Store(cell + (2 * step), S.Select(S.BitsEqual(place2, place), gradient2, S.Zero));
-            Prefetch.BeyondWrite(cell + (2 * step));
-            S.Store(cell + (3 * step), S.Select(S.BitsEqual(place3, place), gradient3, S.Zero));
-            Prefetch.BeyondWrite(cell + (3 * step));
+            T* element = y + whole.Offsets[i];
+            V place = S.Broadcast(whole.Places[i]);
+            S.Store(element, S.Select(S.BitsEqual(place0, place), gradient0, S.Zero));
+            Prefetch.BeyondWrite(element);
+            S.Store(element + step, S.Select(S.BitsEqual(place1, place), gradient1, S.Zero));
+            Prefetch.BeyondWrite(element + step);
+            S.Store(element + (2 * step), S.Select(S.BitsEqual(place2, place), gradient2, S.Zero));
+            Prefetch.BeyondWrite(element + (2 * step));
+            S.Store(element + (3 * step), S.Select(S.BitsEqual(place3, place), gradient3, S.Zero));
+            Prefetch.BeyondWrite(element + (3 * step));
         }
     }
 

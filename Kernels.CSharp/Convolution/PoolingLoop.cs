@@ -27,14 +27,14 @@ internal static unsafe class PoolingLoop<S, V, T>
         PoolingShape shape = job->Shape;
         (long from, long to) = Split.Range(job->Blocks, part, job->Parts);
         Scratch(shape, out T* source, out T* target);
-        WindowCells<T> cells = new(shape);
+        WholeWindows<T> whole = new(shape);
         long size = (long)shape.Height * shape.Width;
         long count = (long)shape.OutHeight * shape.OutWidth;
         for (long block = from; block < to; block++)
         {
             int planes = LaneLayout<T>.Images(shape.Planes, block);
             LaneLayout<T>.Pack((T*)job->X + (block * Lanes * size), size, planes, source, size);
-            MaximumLoop<S, V, T>.Find(shape, cells, source, null, target);
+            MaximumLoop<S, V, T>.Find(shape, whole, source, null, target);
             int* y = (int*)job->Y + (block * Lanes * count);
             if (sizeof(T) == sizeof(int))
             {

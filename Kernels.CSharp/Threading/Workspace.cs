@@ -21,7 +21,7 @@ internal static class Workspace
         LaneImages,
         LaneResults,
         LaneSums,
-        WindowCells,
+        WholeWindows,
         WindowPlan,
         WindowWeights,
         WindowPartials,

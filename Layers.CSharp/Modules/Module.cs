@@ -20,6 +20,8 @@ namespace Hybrid.Layers;
 /// </remarks>
 public abstract partial class Module
 {
+    private const long NoCall = -1;
+
     // The module whose Compute runs on this thread, and its Call; what Current and the path of inner modules come from.
     [ThreadStatic]
     private static Module? running;
@@ -33,7 +35,9 @@ public abstract partial class Module
 
     private ManualContract contract;
     private ConditionalWeakTable<Tensor, RecordedCall> recorded = [];
-    private ParameterStamp? last;
+
+    // What the parameters' versions came to when a Call was last remembered; they count from 0.
+    private long lastVersions = NoCall;
     private WeakReference<Tensor>? lastInput;
     private Segment? segment;
 
@@ -217,7 +221,7 @@ public abstract partial class Module
     internal virtual Tensor?[] Sweep(Call call, Tensor?[] deltas, Action<Cell, Tensor>? accumulate) => call.Backward(deltas, accumulate);
 
     /// <summary>Forgets what belongs to the module that this one was copied from.</summary>
-    private void Forget() => (recorded, last, lastInput, all, own, compute, rule) = ([], null, null, null, null, null, null);
+    private void Forget() => (recorded, lastVersions, lastInput, all, own, compute, rule) = ([], NoCall, null, null, null, null, null);
 
     // The base class would come back to the override that called it.
     private void RefuseBaseCall(bool overridden)
@@ -244,7 +248,9 @@ public abstract partial class Module
     // Calls of older versions of the parameters are of no use: they would only hold memory.
     private void Remember(Tensor input, Call call)
     {
-        var stale = last is { IsOfNow: false };
+        var stamp = new ParameterStamp(AllParameters());
+        var none = lastVersions == NoCall;
+        var stale = !none && lastVersions != stamp.Versions;
         if (stale && lastInput is not null && lastInput.TryGetTarget(out var only))
             recorded.Remove(only);
         else if (stale)
@@ -254,9 +260,8 @@ public abstract partial class Module
         if (lastInput is null)
             lastInput = new(input);
         else
-            lastInput.SetTarget(stale || last is null ? input : null!);
-        var stamp = new ParameterStamp(AllParameters());
-        last = stamp;
+            lastInput.SetTarget(stale || none ? input : null!);
+        lastVersions = stamp.Versions;
         recorded.AddOrUpdate(input, new RecordedCall(call, stamp, Mode.IsTraining, Mode.Compilation));
     }
 

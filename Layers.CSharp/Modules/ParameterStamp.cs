@@ -6,10 +6,11 @@ namespace Hybrid.Layers;
 /// <param name="parameters">The parameters.</param>
 internal readonly struct ParameterStamp(List<Cell> parameters)
 {
-    private readonly long versions = Sum(parameters);
+    /// <summary>What changes whenever one of them is written.</summary>
+    public long Versions { get; } = Sum(parameters);
 
     /// <summary>Whether none of them was written since.</summary>
-    public bool IsOfNow => versions == Sum(parameters);
+    public bool IsOfNow => Versions == Sum(parameters);
 
     // Writes only ever add to versions, so their sum changes whenever one does.
     private static long Sum(List<Cell> parameters)

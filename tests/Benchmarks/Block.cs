@@ -15,6 +15,9 @@ internal readonly record struct Block(int Count, double Wall, double Cpu)
     private const double Idle = 1.2;
     private const double Longest = 15;
 
+    // What runs once a step is compiled for speed after 30 calls, some of it twice.
+    private const int FewestSteps = 60;
+
     /// <summary>Milliseconds for a step by the clock.</summary>
     internal double WallMilliseconds => Wall / Count * 1e3;
 
@@ -43,9 +46,11 @@ internal readonly record struct Block(int Count, double Wall, double Cpu)
     {
         var clock = Stopwatch.StartNew();
         var (compiled, changed) = (JitInfo.GetCompiledMethodCount(), 0.0);
-        for (var now = 0.0; now < changed + Idle && now < Longest; now = clock.Elapsed.TotalSeconds)
+        var now = 0.0;
+        for (var steps = 0; (steps < FewestSteps || now < changed + Idle) && now < Longest; steps++)
         {
             step();
+            now = clock.Elapsed.TotalSeconds;
             if (JitInfo.GetCompiledMethodCount() is var count && count != compiled)
                 (compiled, changed) = (count, now);
         }

@@ -53,6 +53,17 @@ public sealed class LaneTests
         }
     }
 
+    [Fact]
+    public void A_window_much_larger_than_the_image_takes_no_more_memory_than_the_image()
+    {
+        PoolingShape shape = new(1, 3, 4, 5, 6, 20_001, 20_001, 1, 1, 10_001, 10_001, 1, 1);
+        Maxima<float>(shape);
+        long before = Storage.FreshBytes;
+        Maxima<float>(shape);
+        Maxima<double>(shape);
+        Assert.InRange(Storage.FreshBytes - before, 0, 1 << 20);
+    }
+
     private static void Sum<T>(int reduce)
         where T : unmanaged, INumber<T>
     {
