@@ -70,8 +70,8 @@ internal static unsafe class MaximumLoop<S, V, T>
                 if (whole.At(rows, column))
                 {
                     LargestOfFour<R>(s, rows, columns, whole, source, results);
-                    results.Skip(4);
-                    column += 4;
+                    results.Skip(WholeWindows<T>.Together);
+                    column += WholeWindows<T>.Together;
                     continue;
                 }
 
@@ -169,7 +169,7 @@ internal static unsafe class MaximumLoop<S, V, T>
                 if (whole.At(rows, column))
                 {
                     PutFour(s, rows, columns, whole, target, gradients, positions);
-                    windows = 4;
+                    windows = WholeWindows<T>.Together;
                 }
                 else
                 {
