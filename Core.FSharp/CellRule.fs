@@ -72,6 +72,7 @@ type CellRule(rule: Action<Tensor, Action<Cell, Tensor>>) =
             invalidArg (nameof arguments) $"There are {rules.Count} rules and {arguments.Count} arguments."
 
         let tracing = not (isNull Context.Current.Trace)
+        // For an optimiser's step: a parameter and its state, and the loss.
         let room = 4 * rules.Count
         let cells, nodes = List<CellState> room, List<Node>(room + 1)
 

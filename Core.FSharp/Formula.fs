@@ -86,8 +86,9 @@ module internal Formulas =
         let mutable first = null
 
         for i in 0 .. formula.Body.Roots.Length - 1 do
+            let own = if i = 0 then operands else null
+            let result = Node.MakeFormula(primitive, int64 i, formula, first, own)
+            results.Add result
+
             if i = 0 then
-                first <- Node.MakeFormula(primitive, 0L, formula, null, operands)
-                results.Add first
-            else
-                results.Add(Node.MakeFormula(primitive, int64 i, formula, first, null))
+                first <- result

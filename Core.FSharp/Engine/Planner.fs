@@ -56,14 +56,14 @@ module internal Planner =
         code.Add -1
         code.AddRange outputs
 
-    // A checksum is all that a lookup needs, and takes a sixth of what HashCode does.
+    // A checksum is all that a lookup needs, as keys are compared whole, and takes about half of what HashCode does.
     let hash (code: ReadOnlySpan<int>) =
         let mutable h = uint32 code.Length
 
         for two in MemoryMarshal.Cast<int, uint64> code do
             h <- BitOperations.Crc32C(h, two)
 
-        // Where the length is odd, one is left over: always the number of an output.
+        // Where the length is odd, the last is left out: the number of an output.
         int h
 
     /// How a plan is made.

@@ -48,7 +48,7 @@ let private transposes (permutation: int[]) =
     last >= 1
     && permutation[last] = last - 1
     && permutation[last - 1] = last
-    && Seq.forall (fun axis -> permutation[axis] = axis) (seq { 0 .. last - 2 })
+    && Array.forall2 (=) permutation[.. last - 2] (Array.init (last - 1) id)
 
 let private sameAttributes (a: int[]) (b: int[]) =
     ReadOnlySpan<int>(a).SequenceEqual(ReadOnlySpan<int> b)
