@@ -5,7 +5,7 @@ namespace Hybrid.Kernels;
 /// <summary>
 /// One sweep of a window over a block: the sums over taps of a packed frame times weights, at a grid of places. Steps are in bytes.
 /// </summary>
-internal struct Correlation
+internal unsafe struct Correlation
 {
     /// <summary>The first place in the frame.</summary>
     public long Source;
@@ -34,8 +34,21 @@ internal struct Correlation
     /// <summary>Taps' distances from a place, in order.</summary>
     public nint Offsets;
 
+    /// <summary>A row of places, tile by tile.</summary>
+    public PlaceRun* Runs;
+    public int RunCount;
+
     /// <summary>From the job's weights to those of this sweep: each tile of outputs, tap by tap.</summary>
     public long Weights;
+}
+
+/// <summary>Neighbouring places that one tile has, and the columns of the window that any of them has.</summary>
+internal struct PlaceRun
+{
+    public int First;
+    public int Places;
+    public int FirstColumn;
+    public int Columns;
 }
 
 /// <summary>
@@ -149,6 +162,12 @@ internal static unsafe class CorrelationBlocks<S, V, T>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Sweep(in CorrelationJob job, Correlation* sweep, nint source, nint target, nint weights)
     {
+        T* none = stackalloc T[16];
+        for (int i = 0; i < 16; i += S.Count)
+        {
+            S.Store(none + i, S.Const(-0.0));
+        }
+
         CorrelationTile call;
         call.SourceStep = sweep->SourceStep;
         call.TargetStep = sweep->TargetStep;
@@ -159,7 +178,7 @@ internal static unsafe class CorrelationBlocks<S, V, T>
         call.RowTaps = sweep->WindowColumns.Taps;
         call.Rectify = job.Rectify;
         int tiles = TilesOf(sweep->Outputs);
-        int runs = (sweep->Columns + WindowTiles<S, V, T>.Places - 1) / WindowTiles<S, V, T>.Places;
+        PlaceRun* end = sweep->Runs + sweep->RunCount;
         for (int row = 0; row < sweep->Rows; row++)
         {
             (call.FirstRow, call.Rows) = sweep->WindowRows.Of(row, row);
@@ -170,16 +189,15 @@ internal static unsafe class CorrelationBlocks<S, V, T>
                 int first = TileStart(sweep->Outputs, tile, tiles);
                 int outputs = TileStart(sweep->Outputs, tile + 1, tiles) - first;
                 call.Weights = weights + (nint)((long)first * sweep->Taps * sizeof(T));
-                call.Bias = job.Bias == 0 ? 0 : job.Bias + (first * sizeof(T));
-                int column = 0;
-                for (int run = 1; run <= runs; run++)
+                call.Bias = job.Bias == 0 ? (nint)none : job.Bias + (first * sizeof(T));
+                nint* loops = WindowTiles<S, V, T>.Correlation(outputs);
+                nint tileTarget = to + (nint)(first * sweep->TargetPlaneStep);
+                for (PlaceRun* run = sweep->Runs; run < end; run++)
                 {
-                    int end = (int)((long)sweep->Columns * run / runs);
-                    call.Source = from + (nint)(column * sweep->SourceStep);
-                    call.Target = to + (nint)((first * sweep->TargetPlaneStep) + (column * sweep->TargetStep));
-                    (call.FirstColumn, call.Columns) = sweep->WindowColumns.Of(column, end - 1);
-                    WindowTiles<S, V, T>.Correlation(outputs, end - column)(&call);
-                    column = end;
+                    call.Source = from + (nint)(run->First * call.SourceStep);
+                    call.Target = tileTarget + (nint)(run->First * call.TargetStep);
+                    (call.FirstColumn, call.Columns) = (run->FirstColumn, run->Columns);
+                    ((delegate* <CorrelationTile*, void>)loops[run->Places])(&call);
                 }
             }
         }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 
 namespace Hybrid.Kernels;
@@ -24,7 +25,7 @@ internal struct CorrelationTile
     /// <summary>The outputs' weights, tap by tap.</summary>
     public nint Weights;
 
-    /// <summary>A number to add to each output at last, or 0 for none.</summary>
+    /// <summary>A number to add to each output at last; -0 changes nothing.</summary>
     public nint Bias;
 
     /// <summary>Whether results are rectified.</summary>
@@ -90,15 +91,18 @@ internal static unsafe class CorrelationLoop<S, V, T, R, N>
             rows = columns == 0 ? 0 : 1;
         }
 
-        for (int plane = 0; plane < tile->Planes; plane++)
+        // Steps to the next row of the window and to the next plane, in taps.
+        long rowStep = tile->RowTaps;
+        long planeStep = tile->PlaneTaps - (rows * rowStep);
+        long first = (tile->FirstRow * rowStep) + tile->FirstColumn;
+        long* start = (long*)tile->Offsets + first;
+        T* weights = (T*)tile->Weights + (first * sizeof(R));
+        for (int plane = tile->Planes; plane > 0; plane--)
         {
-            for (int row = 0; row < rows; row++)
+            for (int row = rows; row > 0; row--)
             {
-                long tap = ((long)plane * tile->PlaneTaps) + ((long)(tile->FirstRow + row) * tile->RowTaps) + tile->FirstColumn;
-                T* weights = (T*)tile->Weights + (tap * sizeof(R));
-                long* offset = (long*)tile->Offsets + tap;
-                long* end = offset + columns;
-                for (; offset < end; offset++)
+                long* end = start + columns;
+                for (long* offset = start; offset < end; offset++)
                 {
                     long at = *offset;
                     V a = S.Load((T*)(xa + at));
@@ -167,52 +171,72 @@ internal static unsafe class CorrelationLoop<S, V, T, R, N>
 
                     weights += sizeof(R);
                 }
+
+                start += rowStep;
+                weights += (rowStep - columns) * sizeof(R);
             }
+
+            start += planeStep;
+            weights += planeStep * sizeof(R);
         }
 
-        Store(tile, 0, c0a, c0b, c0c);
-        Store(tile, 1, c1a, c1b, c1c);
-        Store(tile, 2, c2a, c2b, c2c);
-        Store(tile, 3, c3a, c3b, c3c);
-        Store(tile, 4, c4a, c4b, c4c);
-        Store(tile, 5, c5a, c5b, c5c);
-        Store(tile, 6, c6a, c6b, c6c);
-        Store(tile, 7, c7a, c7b, c7c);
+        Results to = new((byte*)tile->Target, tile->TargetStep, tile->TargetPlaneStep, (T*)tile->Bias);
+        if (tile->Rectify)
+        {
+            Store(to, 0, true, c0a, c0b, c0c);
+            Store(to, 1, true, c1a, c1b, c1c);
+            Store(to, 2, true, c2a, c2b, c2c);
+            Store(to, 3, true, c3a, c3b, c3c);
+            Store(to, 4, true, c4a, c4b, c4c);
+            Store(to, 5, true, c5a, c5b, c5c);
+            Store(to, 6, true, c6a, c6b, c6c);
+            Store(to, 7, true, c7a, c7b, c7c);
+        }
+        else
+        {
+            Store(to, 0, false, c0a, c0b, c0c);
+            Store(to, 1, false, c1a, c1b, c1c);
+            Store(to, 2, false, c2a, c2b, c2c);
+            Store(to, 3, false, c3a, c3b, c3c);
+            Store(to, 4, false, c4a, c4b, c4c);
+            Store(to, 5, false, c5a, c5b, c5c);
+            Store(to, 6, false, c6a, c6b, c6c);
+            Store(to, 7, false, c7a, c7b, c7c);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(CorrelationTile* tile, int row, V a, V b, V c)
+    private static void Store(in Results to, int output, [ConstantExpected] bool rectify, V a, V b, V c)
     {
-        if (row >= sizeof(R))
+        if (output >= sizeof(R))
         {
             return;
         }
 
-        byte* target = (byte*)tile->Target + (row * tile->TargetPlaneStep);
-        if (tile->Bias != 0)
-        {
-            V bias = S.Broadcast(((T*)tile->Bias)[row]);
-            a = S.Add(a, bias);
-            b = S.Add(b, bias);
-            c = S.Add(c, bias);
-        }
-
-        if (tile->Rectify)
-        {
-            a = ReluFunction<T>.Invoke<S, V>(a);
-            b = ReluFunction<T>.Invoke<S, V>(b);
-            c = ReluFunction<T>.Invoke<S, V>(c);
-        }
-
-        S.Store((T*)target, a);
+        V bias = S.Broadcast(to.Bias[output]);
+        byte* target = to.First + (output * to.PlaneStep);
+        Store(target, rectify, S.Add(a, bias));
         if (sizeof(N) > 1)
         {
-            S.Store((T*)(target + tile->TargetStep), b);
+            Store(target + to.Step, rectify, S.Add(b, bias));
         }
 
         if (sizeof(N) > 2)
         {
-            S.Store((T*)(target + (2 * tile->TargetStep)), c);
+            Store(target + (2 * to.Step), rectify, S.Add(c, bias));
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(byte* target, [ConstantExpected] bool rectify, V sum) =>
+        S.Store((T*)target, rectify ? ReluFunction<T>.Invoke<S, V>(sum) : sum);
+
+    /// <summary>What a tile says of its results, in registers: storing through one pointer makes the compiler read all others again.</summary>
+    private readonly struct Results(byte* first, long step, long planeStep, T* bias)
+    {
+        public readonly byte* First = first;
+        public readonly long Step = step;
+        public readonly long PlaneStep = planeStep;
+        public readonly T* Bias = bias;
     }
 }

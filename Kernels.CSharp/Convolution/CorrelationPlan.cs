@@ -15,7 +15,9 @@ internal static unsafe class CorrelationPlan<S, V, T>
     public static long Bytes(ConvolutionShape s, bool transposed)
     {
         int sweeps = Sweeps(s, transposed);
-        return Whole((long)sweeps * sizeof(Correlation)) + (Taps(s, transposed) * sizeof(long)) + (64L * sweeps);
+        return Whole((long)sweeps * sizeof(Correlation))
+            + (Taps(s, transposed) * sizeof(long))
+            + (sweeps * ((RunsOf(transposed ? s.Width : s.OutWidth) * (long)sizeof(PlaceRun)) + 128));
     }
 
     /// <summary>Bytes that <see cref="Weights"/> writes.</summary>
@@ -55,6 +57,8 @@ internal static unsafe class CorrelationPlan<S, V, T>
 
             sweep->Weights = weights;
             offsets += (nint)Whole((long)sweep->Taps * sizeof(long));
+            DivideRow(sweep, (PlaceRun*)offsets);
+            offsets += (nint)Whole((long)sweep->RunCount * sizeof(PlaceRun));
             weights += Whole((long)sweep->Taps * sweep->Outputs * sizeof(T));
         }
 
@@ -102,6 +106,30 @@ internal static unsafe class CorrelationPlan<S, V, T>
                     *offsets++ = at * bytes;
                 }
             }
+        }
+    }
+
+    /// <summary>Tiles that cover the places of a row.</summary>
+    private static int RunsOf(int places) => (places + WindowTiles<S, V, T>.Places - 1) / WindowTiles<S, V, T>.Places;
+
+    /// <summary>Covers a row of a sweep's places evenly.</summary>
+    private static void DivideRow(Correlation* sweep, PlaceRun* runs)
+    {
+        int count = RunsOf(sweep->Columns);
+        sweep->Runs = runs;
+        sweep->RunCount = count;
+        for (int run = 0; run < count; run++)
+        {
+            int first = (int)((long)sweep->Columns * run / count);
+            int end = (int)((long)sweep->Columns * (run + 1) / count);
+            (int firstColumn, int columns) = sweep->WindowColumns.Of(first, end - 1);
+            runs[run] = new PlaceRun
+            {
+                First = first,
+                Places = end - first,
+                FirstColumn = firstColumn,
+                Columns = columns,
+            };
         }
     }
 

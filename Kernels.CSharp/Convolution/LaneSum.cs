@@ -69,10 +69,14 @@ internal static unsafe class LaneSum<S, V, T>
             S.Store((T*)(slots + (slot * Bytes)), first);
         }
 
-        for (long i = all; i < count; i++)
+        for (long start = all; start < count; start += all)
         {
-            T* slot = (T*)(slots + (i % all * Bytes));
-            S.Store(slot, S.Add(S.Load(slot), S.Load((T*)(x + (i * Bytes)))));
+            byte* from = x + (start * Bytes);
+            long end = Math.Min(all, count - start) * Bytes;
+            for (long at = 0; at < end; at += Bytes)
+            {
+                S.Store((T*)(slots + at), S.Add(S.Load((T*)(slots + at)), S.Load((T*)(from + at))));
+            }
         }
 
         for (int slot = 0; slot < lane; slot++)

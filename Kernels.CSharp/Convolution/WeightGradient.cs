@@ -141,6 +141,7 @@ internal static unsafe class WeightGradient<S, V, T>
         call.SumsStep = LaneLayout<T>.Bytes;
         int tiles = (filters + WindowTiles<S, V, T>.Filters - 1) / WindowTiles<S, V, T>.Filters;
         int runs = (job.Taps + WindowTiles<S, V, T>.Taps - 1) / WindowTiles<S, V, T>.Taps;
+        (int few, int longer) = Math.DivRem(job.Taps, runs);
         int chunk = Math.Max(1, ChunkBytes / (WindowTiles<S, V, T>.Filters * columns * LaneLayout<T>.Bytes));
         for (int row = 0; row < rows; row += chunk)
         {
@@ -151,14 +152,15 @@ internal static unsafe class WeightGradient<S, V, T>
                 int first = (int)((long)filters * tile / tiles);
                 int height = (int)((long)filters * (tile + 1) / tiles) - first;
                 call.Gradients = gradients + (nint)((first * call.GradientPlaneStep) + ((long)row * columns * LaneLayout<T>.Bytes));
+                nint* loops = WindowTiles<S, V, T>.Weight(height);
                 int tap = 0;
-                for (int run = 1; run <= runs; run++)
+                for (int run = 0; run < runs; run++)
                 {
-                    int end = (int)((long)job.Taps * run / runs);
+                    int count = few + (run < longer ? 1 : 0);
                     call.Offsets = job.Offsets + tap;
                     call.Sums = sums + (nint)((first * call.SumsRowStep) + (tap * call.SumsStep));
-                    WindowTiles<S, V, T>.Weight(height, end - tap)(&call);
-                    tap = end;
+                    ((delegate* <WeightTile*, void>)loops[count])(&call);
+                    tap += count;
                 }
             }
         }

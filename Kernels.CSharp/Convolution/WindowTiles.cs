@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Hybrid.Kernels;
 
 /// <summary>The compiled tiles for one register width and element type.</summary>
@@ -18,8 +20,8 @@ internal static unsafe class WindowTiles<S, V, T>
     /// <summary>Filters of a full tile of a weight gradient: 20 accumulators of 32 registers at 512 bits, else 10 of 16.</summary>
     public static readonly int Filters = sizeof(V) == 64 ? 4 : 2;
 
-    private static readonly nint[] Correlations = new nint[9 * 4];
-    private static readonly nint[] Weights = new nint[5 * 6];
+    private static readonly nint[] Correlations = GC.AllocateArray<nint>(9 * 4, pinned: true);
+    private static readonly nint[] Weights = GC.AllocateArray<nint>(5 * 6, pinned: true);
 
     static WindowTiles()
     {
@@ -37,12 +39,13 @@ internal static unsafe class WindowTiles<S, V, T>
         AddWeights<Size4>();
     }
 
-    /// <summary>The loop for 1 to <see cref="Outputs"/> outputs at 1 to <see cref="Places"/> places.</summary>
-    public static delegate* <CorrelationTile*, void> Correlation(int outputs, int places) =>
-        (delegate* <CorrelationTile*, void>)Correlations[(outputs * 4) + places];
+    /// <summary>
+    /// The loops for 1 to <see cref="Outputs"/> outputs, by the number of places, 1 to <see cref="Places"/>: a <c>delegate*&lt;CorrelationTile*, void></c> each.
+    /// </summary>
+    public static nint* Correlation(int outputs) => (nint*)Unsafe.AsPointer(ref Correlations[outputs * 4]);
 
-    /// <summary>The loop for 1 to <see cref="Filters"/> filters and 1 to <see cref="Taps"/> taps.</summary>
-    public static delegate* <WeightTile*, void> Weight(int filters, int taps) => (delegate* <WeightTile*, void>)Weights[(filters * 6) + taps];
+    /// <summary>The loops for 1 to <see cref="Filters"/> filters, by the number of taps, 1 to <see cref="Taps"/>: a <c>delegate*&lt;WeightTile*, void></c> each.</summary>
+    public static nint* Weight(int filters) => (nint*)Unsafe.AsPointer(ref Weights[filters * 6]);
 
     private static void AddCorrelations<R>()
         where R : unmanaged, ISize
