@@ -370,6 +370,9 @@ and TypeRule = delegate of Node -> ElementType
 /// Where an input's elements stand in the output, for primitives that only look at memory differently; null if a copy is needed.
 and internal ViewRule = delegate of Node * Layout -> Layout
 
+/// Where each input's elements stand in the output, for primitives that put all inputs into it and do nothing else.
+and internal PlaceRule = delegate of Node -> Layout[]
+
 /// Makes the kernel of a node whose inputs lie in memory as the layouts say, or gives null if it needs contiguous ones. The output is contiguous.
 and internal Lowering = delegate of Node * Layout[] -> Kernel
 
@@ -416,6 +419,8 @@ and [<ReferenceEquality>] Primitive =
             Alongside: int
             /// For primitives that need no kernel: the same memory looked at differently.
             View: ViewRule
+            /// For primitives whose inputs can be computed where they stand in the output.
+            Places: PlaceRule
             /// Made when first asked for: most programs never do.
             mutable Samples: Lazy<Sample list>
             IsPlaceholder: bool
@@ -476,6 +481,7 @@ module internal Primitive =
             Lower = unset name
             Alongside = -1
             View = null
+            Places = null
             Samples = none
             IsPlaceholder = false
         }

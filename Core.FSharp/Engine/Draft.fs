@@ -134,7 +134,8 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
             (wanted |> Array.map (fun p -> blocks[p]))
             (inputs |> Array.map (fun (struct (block, _, _)) -> block))
             offsets
-            (read + (wanted |> Array.sumBy (fun p -> blocks[p].Size)))
+            (read
+             + (wanted |> Array.sumBy (fun p -> bytesOf work.Nodes[p].Shape work.Nodes[p].DType)))
             program
             work.Nodes[positions[positions.Length - 1]]
 
@@ -207,6 +208,30 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
 
         if groups.Count > mostOpen then
             close groups[0]
+
+    // A node that puts into its result what one group computes for it alone: the group writes it there.
+    let place i (n: Node) =
+        let writer =
+            if isNull n.Primitive.Places then
+                null
+            else
+                blocks[operand i 0].Writer
+
+        let operands = Array.init n.Arity (operand i)
+
+        match writer with
+        | :? FusedGroup as group when operands |> Array.forall (fun p -> group.Contains p && uses[p] = 1) ->
+            layouts[i] <- Layout.Contiguous n.Shape
+            blocks[i] <- temporary n.Shape n.DType
+            blocks[i].Writer <- group
+
+            (operands, n.Primitive.Places.Invoke n)
+            ||> Array.iter2 (fun p layout ->
+                group.Place(p, layout)
+                blocks[p] <- blocks[i])
+
+            true
+        | _ -> false
 
     // The inputs that a kernel reads: not what it computes alongside.
     let read (n: Node) =
@@ -336,7 +361,7 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
                 blocks[i] <- blocks[operand i 0]
             elif fuse && not (isNull n.Primitive.Element) then
                 join i n
-            else
+            elif not (place i n) then
                 lower i n
 
     and ask i =

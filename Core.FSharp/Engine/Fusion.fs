@@ -14,6 +14,7 @@ type internal FusedGroup(shape: Shape) =
     let inputs = List<struct (Block * Layout * ElementType)>()
     let members = List<struct (int * Node * int[])>()
     let steps = Dictionary<int, int>()
+    let placed = Dictionary<int, FusedPlace>()
 
     let same (a: Layout) (b: Layout) =
         a.Offset = b.Offset && ReadOnlySpan<int64>(a.Strides).SequenceEqual b.Strides
@@ -56,6 +57,10 @@ type internal FusedGroup(shape: Shape) =
         steps[position] <- members.Count
         members.Add(struct (position, node, sources))
 
+    /// Lets the result at a position stand elsewhere than in memory of its own.
+    member _.Place(position: int, layout: Layout) =
+        placed[position] <- FusedPlace(layout.Offset, layout.Strides)
+
     /// How often members use the result at a position.
     member _.UsesOf position =
         let own = -1 - steps[position]
@@ -74,7 +79,12 @@ type internal FusedGroup(shape: Shape) =
             let operands =
                 sources |> Array.map (fun s -> if s >= 0 then s else inputs.Count - 1 - s)
 
-            FusedStep(node.Primitive.Element.Invoke node, operands, wanted position)
+            let place =
+                match placed.TryGetValue position with
+                | true, place -> place
+                | _ -> null
+
+            FusedStep(node.Primitive.Element.Invoke node, operands, wanted position, place)
 
         let described =
             inputs.ConvertAll(fun (struct (_, layout, dtype)) -> struct (dtype.Size(), layout.Strides))

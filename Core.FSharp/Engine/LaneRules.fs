@@ -312,13 +312,33 @@ let private ranges (build: int[] -> Node -> Node) =
         Fits = sameBatch
     }
 
+// Tensors in the places of the parts of a sum that they fill.
+let private interleave (sum: Node) (parts: Node[]) =
+    let places = Slices.between sum
+
+    let p =
+        { define "interleave" Family.Move parts.Length with
+            Shape = ShapeRule(fun _ -> sum.Shape)
+            Lower = Lowering(fun n inputs -> Slices.copyInto n places inputs)
+            Places = PlaceRule(fun _ -> places)
+        }
+
+    Node.MakeMany(p, 0L, null, parts)
+
 let private paddedSum =
     { follows (fun site n ->
           let parts =
               Array.chunkBySize (3 * n.Shape.Rank) n.Attributes
               |> Array.collect (inBlock site)
 
-          Slices.paddedSum parts (Array.init n.Arity site.Block)) with
+          let sum = Slices.paddedSum parts (Array.init n.Arity site.Block)
+
+          // Where it adds nothing but zeros to each part, it need not wait for the parts: what computes them can write them where they stand.
+          if Slices.isFilled sum then
+              let zero = Leaves.constant n.DType 0.0
+              interleave sum (Array.init n.Arity (fun k -> Elementwise.add zero (sum.Input k)))
+          else
+              sum) with
         Fits =
             fun n lanes ->
                 Seq.forall (fun k -> (n.Input k).Shape[0] = n.Shape[0]) (seq { 0 .. n.Arity - 1 })

@@ -129,6 +129,35 @@ tie
 
 // ---- concat -----------------------------------------------------------------------------------------------------------
 
+// Where tensors stand that are one after another along an axis.
+let private beside (n: Node) =
+    let axis, full = int n.Attribute, Shapes.strides n.Shape
+    let mutable start = 0
+
+    Array.init n.Arity (fun k ->
+        let shape, first = (n.Input k).Shape, int64 start * full[axis]
+        start <- start + shape[axis]
+        Layout(shape, full, first))
+
+/// The kernel that copies a node's inputs to where they stand.
+let copyInto (n: Node) (places: Layout[]) (inputs: Layout[]) =
+    let dtype = n.DType
+
+    let parts =
+        Array.map2
+            (fun (place: Layout) (input: Layout) ->
+                let space =
+                    IterationSpace.Create(input.Shape.Dimensions, ReadOnlySpan<int64[]> [| place.Strides; input.Strides |])
+
+                struct (space, nativeint (place.Offset * int64 (dtype.Size()))))
+            places
+            inputs
+
+    Kernel(fun o ->
+        for i in 0 .. parts.Length - 1 do
+            let struct (space, offset) = parts[i]
+            Elementwise.Copy(dtype, space, o.Output + offset, o.Inputs[i], o.Pool))
+
 let private concatPrimitive: Primitive =
     { define "concat" Family.Move -1 with
         Linear = Linearity.Jointly
@@ -172,25 +201,8 @@ let private concatPrimitive: Primitive =
                         )
 
                 n.A.DType)
-        Lower =
-            Lowering(fun n inputs ->
-                let axis = int n.Attribute
-                let full = Shapes.strides n.Shape
-                let mutable start = 0
-
-                let parts =
-                    inputs
-                    |> Array.map (fun input ->
-                        let offset = int64 start * full[axis] * int64 (n.DType.Size())
-                        start <- start + input.Shape[axis]
-                        struct (IterationSpace.Create(input.Shape.Dimensions, ReadOnlySpan<int64[]> [| full; input.Strides |]), nativeint offset))
-
-                let dtype = n.DType
-
-                Kernel(fun o ->
-                    for i in 0 .. parts.Length - 1 do
-                        let struct (space, offset) = parts[i]
-                        Elementwise.Copy(dtype, space, o.Output + offset, o.Inputs[i], o.Pool)))
+        Lower = Lowering(fun n inputs -> copyInto n (beside n) inputs)
+        Places = PlaceRule beside
     }
 
 /// The tensors one after another along an axis.
@@ -259,6 +271,32 @@ let private tiling (parts: Part[]) (whole: Shape) =
     let covered = parts |> Array.sumBy (fun part -> part.Shape.Size)
     struct (fresh, Array.forall id fresh && covered = whole.Size)
 
+// The parts of a sum.
+let private partsOf (n: Node) =
+    let ranges = Array.chunkBySize (3 * n.A.Shape.Rank) n.Attributes
+
+    Array.init n.Arity (fun k ->
+        {
+            Shape = (n.Input k).Shape
+            Ranges = ranges[k]
+        })
+
+/// Where the parts of a sum stand in it.
+let between (n: Node) =
+    let full = Shapes.strides n.Shape
+
+    partsOf n
+    |> Array.map (fun part ->
+        let strides =
+            full |> Array.mapi (fun axis stride -> stride * int64 part.Ranges[3 * axis + 2])
+
+        let first =
+            full
+            |> Seq.mapi (fun axis stride -> stride * int64 part.Ranges[3 * axis])
+            |> Seq.sum
+
+        Layout(part.Shape, strides, first))
+
 /// Attributes: zeros before, the result's length and the distance between elements, of each axis in turn, for one part after the other.
 let private paddedSumPrimitive =
     { define "paddedSum" Family.Move -1 with
@@ -268,40 +306,23 @@ let private paddedSumPrimitive =
         Shape = ShapeRule(fun n -> Shape(Array.init n.A.Shape.Rank (fun axis -> n.Attributes[3 * axis + 1])))
         Lower =
             Lowering(fun n inputs ->
-                let full, dtype, size = Shapes.strides n.Shape, n.DType, n.Shape.Size
-                let ranges = Array.chunkBySize (3 * full.Length) n.Attributes
-
-                let struct (fresh, whole) =
-                    tiling
-                        (Array.init n.Arity (fun k ->
-                            {
-                                Shape = (n.Input k).Shape
-                                Ranges = ranges[k]
-                            }))
-                        n.Shape
+                let dtype, size = n.DType, n.Shape.Size
+                let struct (fresh, whole) = tiling (partsOf n) n.Shape
 
                 // What a part is added to: zero where it is the first, the sum so far elsewhere.
                 let zero = Storage 8L
                 Elementwise.Fill(dtype, zero.Pointer, 1L, 0.0, WorkerPool.Serial)
-                let nowhere = Array.zeroCreate<int64> full.Length
+                let nowhere = Array.zeroCreate<int64> n.Shape.Rank
 
-                let part k =
-                    let strides =
-                        full |> Array.mapi (fun axis stride -> stride * int64 (ranges[k][3 * axis + 2]))
+                let parts =
+                    between n
+                    |> Array.mapi (fun k place ->
+                        let augend = if fresh[k] then nowhere else place.Strides
 
-                    let first =
-                        full
-                        |> Array.mapi (fun axis stride -> stride * int64 (ranges[k][3 * axis]))
-                        |> Array.sum
+                        let space =
+                            IterationSpace.Create(place.Shape.Dimensions, ReadOnlySpan [| place.Strides; augend; inputs[k].Strides |])
 
-                    let augend = if fresh[k] then nowhere else strides
-
-                    let space =
-                        IterationSpace.Create((n.Input k).Shape.Dimensions, ReadOnlySpan [| strides; augend; inputs[k].Strides |])
-
-                    struct (space, nativeint (first * int64 (dtype.Size())))
-
-                let parts = Array.init n.Arity part
+                        struct (space, nativeint (place.Offset * int64 (dtype.Size()))))
 
                 Kernel(fun o ->
                     if not whole then
@@ -316,6 +337,11 @@ let private paddedSumPrimitive =
 /// The sum of some tensors, each padded by the ranges of its part; see `pad`.
 let paddedSum (ranges: int[]) (parts: Node[]) =
     Node.MakeMany(paddedSumPrimitive, 0L, ranges, parts)
+
+/// Whether the parts of a sum are of one shape, fill it and have nothing in common.
+let isFilled (sum: Node) =
+    let struct (_, whole) = tiling (partsOf sum) sum.Shape
+    whole && sum.EveryInput(fun k -> Shapes.same (sum.Input k).Shape sum.A.Shape)
 
 // A part's ranges, as a slice takes them.
 let private slices (n: Node) k =

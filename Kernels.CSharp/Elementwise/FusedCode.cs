@@ -3,7 +3,7 @@ using System.Reflection.Emit;
 
 namespace Hybrid.Kernels;
 
-/// <summary>A fused program as one loop over the addresses of its inputs, then of its outputs.</summary>
+/// <summary>A fused program as one loop over the addresses of its inputs, then of its outputs: so many elements, or so many rows where it has <see cref="FusedRows"/>.</summary>
 internal unsafe delegate void FusedLoop(nint* operands, long count);
 
 /// <summary>Writes a fused program as one loop, in which everything but inputs and outputs stays in registers.</summary>
@@ -11,10 +11,14 @@ internal unsafe delegate void FusedLoop(nint* operands, long count);
 /// The loop calls the functions that the separate loops are made of, and the compiler puts them in place, so the bits are the same. Functions
 /// must all work on registers of one type, and their masks stay registers: programs with conversions are left to the interpreter.
 /// </remarks>
-internal sealed class FusedCode
+internal sealed unsafe class FusedCode
 {
     private readonly IReadOnlyList<FusedStep> steps;
     private readonly FusedInput[] inputs;
+    private readonly FusedRows? rows;
+
+    /// <summary>Elements of a register.</summary>
+    private readonly int lanes;
     private readonly Type vector;
     private readonly Type element;
     private readonly Type memory;
@@ -31,10 +35,12 @@ internal sealed class FusedCode
     private readonly List<LocalBuilder> addresses = [];
     private readonly List<LocalBuilder> values = [];
 
-    private FusedCode(IReadOnlyList<FusedStep> steps, FusedInput[] inputs, Type[] registers)
+    private FusedCode(IReadOnlyList<FusedStep> steps, FusedInput[] inputs, FusedRows? rows, Type[] registers)
     {
         this.steps = steps;
         this.inputs = inputs;
+        this.rows = rows;
+        lanes = (int)registers[0].GetProperty("Count")!.GetValue(null)!;
         vector = registers[1];
         element = registers[2];
         memory = typeof(FusedMemory<,,>).MakeGenericType(registers);
@@ -54,10 +60,10 @@ internal sealed class FusedCode
     }
 
     /// <summary>The program as a loop; null if it cannot be written as one.</summary>
-    public static FusedLoop? Write(IReadOnlyList<FusedStep> steps, FusedInput[] inputs)
+    public static FusedLoop? Write(IReadOnlyList<FusedStep> steps, FusedInput[] inputs, FusedRows? rows)
     {
         Type[]? registers = Registers(steps);
-        return registers is null ? null : new FusedCode(steps, inputs, registers).Write();
+        return registers is null ? null : new FusedCode(steps, inputs, rows, registers).Write();
     }
 
     /// <summary>The types that all functions share (operations, register, element), if they do; bytes alone are logic on masks in memory.</summary>
@@ -102,12 +108,65 @@ internal sealed class FusedCode
             }
         }
 
-        Loop();
-        return method.CreateDelegate<FusedLoop>();
+        if (rows is null)
+        {
+            Row(() => code.Emit(OpCodes.Ldarg_1), mayEndInside: true);
+        }
+        else
+        {
+            Rows(rows);
+        }
+
+        code.Emit(OpCodes.Ret);
+        FusedLoop loop = method.CreateDelegate<FusedLoop>();
+
+        // Compiles it here and now: nobody waits for this thread, but for the one that runs the program next.
+        nint* nothing = stackalloc nint[addresses.Count];
+        long zero = 0;
+        new Span<nint>(nothing, addresses.Count).Fill((nint)(&zero));
+        loop(nothing, 0);
+        return loop;
     }
 
-    /// <summary>Whole registers as long as there are some, then the rest in part of one.</summary>
-    private void Loop()
+    /// <summary>One row after the other. What is known of them when this is written need not be asked at each.</summary>
+    private void Rows(FusedRows rows)
+    {
+        Label next = code.DefineLabel();
+        Label test = code.DefineLabel();
+        code.Emit(OpCodes.Br, test);
+        code.MarkLabel(next);
+        if (rows.Length == lanes)
+        {
+            code.Emit(OpCodes.Ldc_I8, 0L);
+            code.Emit(OpCodes.Stloc, index);
+            Body(whole: true);
+        }
+        else
+        {
+            Row(() => code.Emit(OpCodes.Ldc_I8, rows.Length), mayEndInside: rows.Length % lanes != 0);
+        }
+
+        for (int operand = 0; operand < addresses.Count; operand++)
+        {
+            code.Emit(OpCodes.Ldloc, addresses[operand]);
+            code.Emit(OpCodes.Ldc_I8, rows.Step(operand));
+            code.Emit(OpCodes.Conv_I);
+            code.Emit(OpCodes.Add);
+            code.Emit(OpCodes.Stloc, addresses[operand]);
+        }
+
+        code.Emit(OpCodes.Ldarg_1);
+        code.Emit(OpCodes.Ldc_I8, 1L);
+        code.Emit(OpCodes.Sub);
+        code.Emit(OpCodes.Starg_S, (byte)1);
+        code.MarkLabel(test);
+        code.Emit(OpCodes.Ldarg_1);
+        code.Emit(OpCodes.Ldc_I8, 0L);
+        code.Emit(OpCodes.Bgt, next);
+    }
+
+    /// <summary>Whole registers as long as there are some, then the rest, if there may be one, in part of one.</summary>
+    private void Row(Action length, bool mayEndInside)
     {
         Label next = code.DefineLabel();
         Label test = code.DefineLabel();
@@ -118,27 +177,29 @@ internal sealed class FusedCode
         code.MarkLabel(next);
         Body(whole: true);
         code.Emit(OpCodes.Ldloc, index);
-        Lanes();
+        code.Emit(OpCodes.Ldc_I8, (long)lanes);
         code.Emit(OpCodes.Add);
         code.Emit(OpCodes.Stloc, index);
         code.MarkLabel(test);
         code.Emit(OpCodes.Ldloc, index);
-        code.Emit(OpCodes.Ldarg_1);
-        Lanes();
+        length();
+        code.Emit(OpCodes.Ldc_I8, (long)lanes);
         code.Emit(OpCodes.Sub);
         code.Emit(OpCodes.Ble, next);
+        if (mayEndInside)
+        {
+            code.Emit(OpCodes.Ldloc, index);
+            length();
+            code.Emit(OpCodes.Bge, end);
+            length();
+            code.Emit(OpCodes.Ldloc, index);
+            code.Emit(OpCodes.Sub);
+            code.Emit(OpCodes.Conv_I4);
+            code.Emit(OpCodes.Stloc, rest);
+            Body(whole: false);
+        }
 
-        code.Emit(OpCodes.Ldloc, index);
-        code.Emit(OpCodes.Ldarg_1);
-        code.Emit(OpCodes.Bge, end);
-        code.Emit(OpCodes.Ldarg_1);
-        code.Emit(OpCodes.Ldloc, index);
-        code.Emit(OpCodes.Sub);
-        code.Emit(OpCodes.Conv_I4);
-        code.Emit(OpCodes.Stloc, rest);
-        Body(whole: false);
         code.MarkLabel(end);
-        code.Emit(OpCodes.Ret);
     }
 
     /// <summary>All steps for the elements at the index.</summary>
@@ -215,14 +276,6 @@ internal sealed class FusedCode
         code.Emit(OpCodes.Mul);
         code.Emit(OpCodes.Conv_I);
         code.Emit(OpCodes.Add);
-    }
-
-    private void Lanes()
-    {
-        code.Emit(OpCodes.Sizeof, vector);
-        code.Emit(OpCodes.Sizeof, element);
-        code.Emit(OpCodes.Div);
-        code.Emit(OpCodes.Conv_I8);
     }
 
     private void Access(string name) => code.Emit(OpCodes.Call, memory.GetMethod(name, BindingFlags.Public | BindingFlags.Static)!);

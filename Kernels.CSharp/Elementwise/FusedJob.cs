@@ -29,6 +29,20 @@ internal unsafe struct FusedInput
     public int Rank;
 }
 
+/// <summary>Where a result of a fused program goes.</summary>
+internal unsafe struct FusedOutput
+{
+    public int Size;
+
+    /// <summary>From the output's address to its first element, in bytes.</summary>
+    public nint Offset;
+
+    /// <summary>If elements are not to be neighbours: where they are to stand, and where in scratch memory a block is until it is copied there.</summary>
+    public long* Space;
+    public int Rank;
+    public int Scratch;
+}
+
 /// <summary>One function of a fused program: its loop, its operands' numbers, and where the result goes.</summary>
 internal unsafe struct FusedCall
 {
@@ -39,7 +53,7 @@ internal unsafe struct FusedCall
     public int Size;
     public fixed int Operands[IterationSpace.MaxOperands];
 
-    /// <summary>Number of the output that the result is, or -1.</summary>
+    /// <summary>Number of the output that the result is, or -1, also where it is copied there later.</summary>
     public int Output;
     public int Slot;
 
@@ -71,9 +85,14 @@ internal unsafe struct FusedJob
     /// which outlives the job, and is not a field here as a reference that the collector does not know of would go stale.
     /// </summary>
     public nint Loop;
-    public int* OutputSizes;
+
+    /// <summary>Where the reference to the program's rows is, if its loop goes by rows; otherwise 0.</summary>
+    public nint Rows;
+    public FusedOutput* Results;
     public int OutputCount;
-    public bool StagesInputs;
+
+    /// <summary>Whether any operand is copied before it is read or after it was computed.</summary>
+    public bool Stages;
 
     public void Run(WorkerPool pool)
     {
@@ -86,6 +105,12 @@ internal unsafe struct FusedJob
     private static void Part(int part, nint context)
     {
         FusedJob* job = (FusedJob*)context;
+        if (job->Rows != 0)
+        {
+            job->RunRows(part);
+            return;
+        }
+
         (long from, long to) = Split.Range(job->Count, part, job->Parts, job->Block);
         if (from < to && job->Loop != 0)
         {
@@ -97,14 +122,34 @@ internal unsafe struct FusedJob
         }
     }
 
+    /// <summary>Calls the program's loop for a part of its rows, which are read and written where they are.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void RunRows(int part)
+    {
+        FusedRows rows = Unsafe.AsRef<FusedRows>((void*)Rows);
+        (long from, long to) = Split.Range(rows.Count, part, Parts);
+        nint* first = stackalloc nint[InputCount + OutputCount];
+        for (int i = 0; i < InputCount; i++)
+        {
+            first[i] = Inputs[i];
+        }
+
+        for (int i = 0; i < OutputCount; i++)
+        {
+            first[InputCount + i] = Outputs[i] + Results[i].Offset;
+        }
+
+        rows.Run(Unsafe.AsRef<FusedLoop>((void*)Loop), first, from, to);
+    }
+
     /// <summary>Calls the program's loop for each block, or once where nothing has to be copied between blocks.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void RunLoop(long from, long to)
     {
         FusedLoop loop = Unsafe.AsRef<FusedLoop>((void*)Loop);
-        nint scratch = StagesInputs ? Workspace.Get(Workspace.Purpose.Fused, ScratchBytes) : 0;
+        nint scratch = Stages ? Workspace.Get(Workspace.Purpose.Fused, ScratchBytes) : 0;
         nint* operands = stackalloc nint[InputCount + OutputCount];
-        long step = StagesInputs ? Block : to - from;
+        long step = Stages ? Block : to - from;
         for (long at = from; at < to; at += step)
         {
             long length = Math.Min(step, to - at);
@@ -116,10 +161,11 @@ internal unsafe struct FusedJob
 
             for (int i = 0; i < OutputCount; i++)
             {
-                operands[InputCount + i] = Outputs[i] + (nint)(at * OutputSizes[i]);
+                operands[InputCount + i] = Results[i].Space == null ? Outputs[i] + (nint)(at * Results[i].Size) : scratch + Results[i].Scratch;
             }
 
             loop(operands, length);
+            Place(scratch, at, length);
         }
     }
 
@@ -144,6 +190,8 @@ internal unsafe struct FusedJob
                 ((delegate* <Segment*, void>)Calls[i].Loop)(segments + i);
             }
 
+            Place(scratch, at, length);
+
             for (int i = 0; i < MoveCount; i++)
             {
                 segments[Moves[i].Call].Address[Moves[i].Operand] += Moves[i].Bytes;
@@ -162,6 +210,21 @@ internal unsafe struct FusedJob
             {
                 nint target = scratch + input->Scratch - (nint)(at * input->Size);
                 ElementwiseJob.Copy(input->Space, input->Rank, input->Size, target, Inputs[i], at, at + length);
+            }
+        }
+    }
+
+    /// <summary>Copies the block of each result whose elements are not to be neighbours to where they are to stand.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private readonly void Place(nint scratch, long at, long length)
+    {
+        for (int i = 0; i < OutputCount; i++)
+        {
+            FusedOutput* result = Results + i;
+            if (result->Space != null)
+            {
+                nint source = scratch + result->Scratch - (nint)(at * result->Size);
+                ElementwiseJob.Copy(result->Space, result->Rank, result->Size, Outputs[i] + result->Offset, source, at, at + length);
             }
         }
     }

@@ -9,7 +9,13 @@ namespace Hybrid.Kernels;
 /// of the steps, in their order, of which only earlier ones may be used.
 /// </param>
 /// <param name="IsOutput">Whether the result is wanted in memory; otherwise it exists for a block at a time only.</param>
-public sealed record FusedStep(ElementFunction Function, IReadOnlyList<int> Operands, bool IsOutput);
+/// <param name="Place">Where the elements of an output stand; null, the default, for neighbours from the output's address on.</param>
+public sealed record FusedStep(ElementFunction Function, IReadOnlyList<int> Operands, bool IsOutput, FusedPlace? Place = null);
+
+/// <summary>Where the elements of an output stand, as those of a slice of a larger tensor do.</summary>
+/// <param name="Offset">Elements from the output's address to the first.</param>
+/// <param name="Strides">Steps in elements along each axis; no two elements may stand at one place.</param>
+public sealed record FusedPlace(long Offset, long[] Strides);
 
 /// <summary>
 /// Several functions of elements, applied together: a block of elements goes through all of them while it is in the nearest cache, and
@@ -40,8 +46,12 @@ public sealed unsafe class FusedProgram
     private readonly long grain;
     private readonly int block;
     private readonly int scratchBytes;
-    private readonly int[] outputSizes;
-    private readonly bool stagesInputs;
+    private readonly FusedOutput[] results;
+    private readonly IterationSpace?[] resultSpaces;
+    private readonly bool stages;
+
+    /// <summary>How the loop goes; null for block by block.</summary>
+    private readonly FusedRows? rows;
     private int runs;
     private FusedLoop? loop;
 
@@ -67,7 +77,21 @@ public sealed unsafe class FusedProgram
             this.inputs[i] = Describe(shape, inputs[i].Size, inputs[i].Strides, out spaces[i]);
         }
 
-        stagesInputs = spaces.Any(space => space is not null);
+        FusedStep[] outputs = [.. steps.Where(step => step.IsOutput)];
+        long[] whole = Contiguous(shape);
+        results = GC.AllocateArray<FusedOutput>(outputs.Length, pinned: true);
+        resultSpaces = new IterationSpace?[outputs.Length];
+        for (int i = 0; i < outputs.Length; i++)
+        {
+            results[i] = Describe(shape, outputs[i], whole, out resultSpaces[i]);
+        }
+
+        stages = spaces.Concat(resultSpaces).Any(space => space is not null);
+        bool repeats = this.inputs.All(input => input.Kind != FusedInput.Staged || input.Period > 0);
+        rows =
+            repeats && resultSpaces.All(space => space is null)
+                ? null
+                : FusedRows.Create(shape, [.. inputs, .. outputs.Select(step => (step.Function.Size(0), step.Place?.Strides ?? whole))]);
         int elementBytes = Math.Max(inputs.Max(input => input.Size), steps.Max(step => step.Function.Size(0)));
         calls = GC.AllocateArray<FusedCall>(this.steps.Length, pinned: true);
         int slots = Allocate();
@@ -75,8 +99,6 @@ public sealed unsafe class FusedProgram
         scratchBytes = Place(slots, (block * elementBytes + StoragePool.Page - 1) & -StoragePool.Page);
         moves = GC.AllocateArray<FusedMove>(Moves().Count(), pinned: true);
         Moves().ToArray().CopyTo(moves, 0);
-        outputSizes = GC.AllocateArray<int>(Outputs, pinned: true);
-        this.steps.Where(step => step.IsOutput).Select(step => step.Function.Size(0)).ToArray().CopyTo(outputSizes, 0);
         grain = Math.Max(1, (long)(1 / this.steps.Sum(step => 1.0 / step.Function.Grain)));
     }
 
@@ -93,12 +115,15 @@ public sealed unsafe class FusedProgram
     {
         int writer = Array.FindIndex(calls, call => call.Output == output);
         int reader = Array.FindLastIndex(steps, step => step.Operands.Contains(input));
-        return inputs[input].Kind == FusedInput.Direct && reader <= writer && inputs[input].Size == steps[writer].Function.Size(0);
+        return writer >= 0 && inputs[input].Kind == FusedInput.Direct && reader <= writer && inputs[input].Size == steps[writer].Function.Size(0);
     }
 
     /// <summary>Runs the program.</summary>
     /// <param name="inputs">Address of each input.</param>
-    /// <param name="outputs">Address of each output, contiguous; none may overlap an input, unless <see cref="MayOverwrite"/> says so.</param>
+    /// <param name="outputs">
+    /// Address of each output; several may share one, if their <see cref="FusedPlace"/>s have nothing in common. None may overlap an input, unless
+    /// <see cref="MayOverwrite"/> says so.
+    /// </param>
     /// <param name="pool">Threads to use.</param>
     public void Run(ReadOnlySpan<nint> inputs, ReadOnlySpan<nint> outputs, WorkerPool pool)
     {
@@ -113,13 +138,15 @@ public sealed unsafe class FusedProgram
             ThreadPool.UnsafeQueueUserWorkItem(static program => program.TryWriteLoop(), this, preferLocal: false);
         }
 
+        FusedRows? byRows = written is null ? null : rows;
+
         // The arrays are pinned, so their addresses hold while they are reachable.
         fixed (FusedInput* described = this.inputs)
         fixed (FusedCall* called = calls)
         fixed (FusedMove* moved = moves)
         fixed (nint* from = inputs)
         fixed (nint* to = outputs)
-        fixed (int* sizes = outputSizes)
+        fixed (FusedOutput* resulting = results)
         {
             FusedJob job = new()
             {
@@ -136,9 +163,10 @@ public sealed unsafe class FusedProgram
                 ScratchBytes = scratchBytes,
                 Parts = Split.Parts(count, Math.Max(grain, block), pool),
                 Loop = written is null ? 0 : (nint)Unsafe.AsPointer(ref written),
-                OutputSizes = sizes,
+                Rows = byRows is null ? 0 : (nint)Unsafe.AsPointer(ref byRows),
+                Results = resulting,
                 OutputCount = Outputs,
-                StagesInputs = stagesInputs,
+                Stages = stages,
             };
             job.Run(pool);
         }
@@ -150,7 +178,7 @@ public sealed unsafe class FusedProgram
     /// <returns>Whether it is one loop.</returns>
     internal bool WriteLoop()
     {
-        loop ??= FusedCode.Write(steps, inputs);
+        loop ??= FusedCode.Write(steps, inputs, rows);
         return loop is not null;
     }
 
@@ -190,14 +218,7 @@ public sealed unsafe class FusedProgram
 
     private static FusedInput Describe(ReadOnlySpan<int> shape, int size, long[] strides, out IterationSpace? space)
     {
-        long[] whole = new long[shape.Length];
-        long step = 1;
-        for (int axis = shape.Length - 1; axis >= 0; axis--)
-        {
-            whole[axis] = step;
-            step *= shape[axis];
-        }
-
+        long[] whole = Contiguous(shape);
         space = null;
         FusedInput input = new() { Size = size };
         int equal = shape.Length;
@@ -226,6 +247,32 @@ public sealed unsafe class FusedProgram
         input.Rank = space.Rank;
         input.Period = repeats ? whole[equal - 1] : 0;
         return input;
+    }
+
+    private static FusedOutput Describe(ReadOnlySpan<int> shape, FusedStep step, long[] whole, out IterationSpace? space)
+    {
+        int size = step.Function.Size(0);
+        space = step.Place is { } place ? IterationSpace.Create(shape, place.Strides, whole) : null;
+        return new()
+        {
+            Size = size,
+            Offset = (nint)((step.Place?.Offset ?? 0) * size),
+            Space = space is null ? null : space.Data,
+            Rank = space?.Rank ?? 0,
+        };
+    }
+
+    private static long[] Contiguous(ReadOnlySpan<int> shape)
+    {
+        long[] strides = new long[shape.Length];
+        long step = 1;
+        for (int axis = shape.Length - 1; axis >= 0; axis--)
+        {
+            strides[axis] = step;
+            step *= shape[axis];
+        }
+
+        return strides;
     }
 
     /// <summary>Decides where each result goes: to its output, or to the lowest slot of scratch memory that is free by then.</summary>
@@ -258,14 +305,19 @@ public sealed unsafe class FusedProgram
             for (int slot = 0; slot < slots.Count; slot++)
             {
                 int holder = slots[slot];
-                // Its last reader may write over it, if their elements are of one size.
-                bool over = holder >= 0 && (last[holder] < i || (last[holder] == i && SizeOf(holder) == SizeOf(i)));
+                // Its last reader may write over it, if their elements are of one size; what is to be copied stays.
+                bool over = holder >= 0 && !steps[holder].IsOutput && (last[holder] < i || (last[holder] == i && SizeOf(holder) == SizeOf(i)));
                 slots[slot] = over ? -1 : holder;
             }
 
             if (steps[i].IsOutput)
             {
-                calls[i].Output = Outputs++;
+                calls[i].Output = steps[i].Place is null ? Outputs : -1;
+                Outputs++;
+            }
+
+            if (calls[i].Output >= 0)
+            {
                 continue;
             }
 
@@ -321,9 +373,15 @@ public sealed unsafe class FusedProgram
             bytes += slotBytes;
         }
 
+        int output = 0;
         for (int i = 0; i < calls.Length; i++)
         {
             calls[i].Scratch = calls[i].Slot * slotBytes;
+            if (steps[i].IsOutput)
+            {
+                results[output++].Scratch = calls[i].Scratch;
+            }
+
             for (int k = 0; k < calls[i].Arity; k++)
             {
                 calls[i].Operands[k] = steps[i].Operands[k];
@@ -338,7 +396,7 @@ public sealed unsafe class FusedProgram
     {
         for (int i = 0; i < steps.Length; i++)
         {
-            if (steps[i].IsOutput)
+            if (calls[i].Output >= 0)
             {
                 yield return new FusedMove(i, 0, block * SizeOf(i));
             }
@@ -347,7 +405,7 @@ public sealed unsafe class FusedProgram
             {
                 int operand = steps[i].Operands[k];
                 int source = operand - inputs.Length;
-                if (operand < inputs.Length ? inputs[operand].Kind == FusedInput.Direct : steps[source].IsOutput)
+                if (operand < inputs.Length ? inputs[operand].Kind == FusedInput.Direct : calls[source].Output >= 0)
                 {
                     yield return new FusedMove(i, k + 1, block * (operand < inputs.Length ? inputs[operand].Size : SizeOf(source)));
                 }

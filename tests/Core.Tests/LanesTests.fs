@@ -90,6 +90,49 @@ let private networks: (string * int list * int list list * (Tensor -> Tensor[] -
 
             first.Sum() * second.Permute(1, 0, 2, 3)
             + (exchanged z).Square().Sum([| 1; 2; 3 |], true))
+        "parts that stand between each other, with zeros of both signs, some wanted elsewhere too",
+        [ 1; 6; 8 ],
+        [ [ 2; 1; 3; 3 ] ],
+        (fun x p ->
+            let y = x.Conv2d(p[0])
+
+            let spread row column (part: Tensor) =
+                part.Pad([| 0; 0; row; column |], [| 0; 0; 1 - row; 1 - column |], 0.0, [| 0; 0; 1; 1 |])
+
+            let element row column =
+                y.Slice(2, row, 3 + row, 2).Slice(3, column, 5 + column, 2) * 0.0
+
+            let filled =
+                spread 0 0 (element 0 0)
+                + spread 0 1 (element 0 1)
+                + spread 1 0 (element 1 0)
+                + spread 1 1 (element 1 1)
+
+            let twice = element 0 0 + 1.0
+            let gaps = spread 0 0 twice + spread 1 1 (element 1 1)
+
+            let again =
+                spread 0 0 twice
+                + spread 0 1 twice
+                + spread 1 0 (element 1 0)
+                + spread 1 1 (twice.Tanh())
+
+            Tensor.Concat(1, filled, gaps, again, twice.Reshape(x.Shape[0], 2, 2, 3).Pad([| 0; 0; 0; 0 |], [| 0; 0; 2; 3 |])))
+        "parts of long chains, which no step has room for",
+        [ 1; 6; 8 ],
+        [ [ 2; 1; 3; 3 ] ],
+        (fun x p ->
+            let y = x.Conv2d(p[0])
+
+            let part row column =
+                let start = y.Slice(2, row, 3 + row, 2).Slice(3, column, 5 + column, 2)
+
+                let chain =
+                    Seq.fold (fun (t: Tensor) k -> (t * start + float k).Tanh()) start [ 1..8 ]
+
+                chain.Pad([| 0; 0; row; column |], [| 0; 0; 1 - row; 1 - column |], 0.0, [| 0; 0; 1; 1 |])
+
+            part 0 0 + part 0 1 + part 1 0 + part 1 1)
         "lanes without an image that hold infinities",
         [ 1; 6; 6 ],
         [ [ 2; 1; 3; 3 ]; [ 3; 2; 2; 2 ] ],
@@ -149,6 +192,21 @@ let ``a convolution whose channels are the images takes them from blocks`` () =
     Assert.Contains(" conv2dOverImages float32[54, 16]", explained)
     // Nothing is exchanged, nor put back one image after another, for their sake.
     Assert.DoesNotContain(" conv2d float32[2, 3, 3, 3]", explained)
+
+[<Fact>]
+let ``what fills a tensor part by part is written there at once`` () =
+    let explained name =
+        let number =
+            networks |> List.findIndex (fun (n, _, _, _) -> n.StartsWith(name: string))
+
+        snd (step (EngineOptions(Threads = 1)) 16 ElementType.Float32 number)
+
+    let parts = explained "parts that stand"
+    Assert.Contains(" mul+add+mul+add+mul+add+mul+add+mul+add+mul float32[2, 2, 3, 16]", parts)
+    Assert.DoesNotContain(" interleave ", parts)
+    // There are gaps.
+    Assert.Contains(" paddedSum float32[2, 4, 6, 16]", parts)
+    Assert.Contains(" interleave float32[2, 4, 6, 16]", explained "parts of long chains")
 
 [<Theory>]
 [<InlineData(1); InlineData(8); InlineData(16); InlineData(41)>]

@@ -25,6 +25,29 @@ let ``a chain of functions of elements is one step, and a product cuts it`` () =
         Assert.Contains(" add+relu float32[8, 8]", text)
         Assert.StartsWith("4 steps for 7 operations; ", text))
 
+[<Theory; InlineData(0); InlineData(1)>]
+let ``functions of elements write where they are put one after another`` (axis: int) =
+    let joined options =
+        on options (fun engine ->
+            let x, y = (uniform 96 1).Reshape(4, 24), (uniform 96 2).Reshape(4, 24)
+            let found = bits (Tensor.Concat(axis, x + y, (x * y).Tanh(), -x))
+            found, engine.Explain())
+
+    let expected, _ = joined (EngineOptions(Rewrites = false))
+    let actual, plan = joined (EngineOptions(Threads = 1))
+    Assert.Equal<int64[]>(expected, actual)
+    Assert.StartsWith("1 steps for 4 operations; ", plan)
+
+[<Fact>]
+let ``a function that is also wanted by itself has memory of its own`` () =
+    fresh (fun engine ->
+        let x = uniform 24 1
+        let doubled, halved = x * 2.0, x * 0.5
+        let both = Tensor.Concat(0, doubled, halved)
+        Tensor.Eval(both, doubled)
+        Assert.Contains(" concat float32[48]", engine.Explain())
+        Assert.Equal<int64[]>(Array.append (bits doubled) (bits halved), bits both))
+
 [<Fact>]
 let ``graphs whose keys have one checksum have plans of their own`` () =
     fresh (fun engine ->

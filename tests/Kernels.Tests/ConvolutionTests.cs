@@ -99,6 +99,17 @@ public sealed class ConvolutionTests
     }
 
     [Fact]
+    public void Sums_that_vanish_keep_their_sign()
+    {
+        ConvolutionShape shape = new(16, 1, 4, 4, 1, 2, 2, 3, 3, 1, 1, 0, 0, 1, 1);
+        float[] w = [-1e-30f, -1e-30f, -1e-30f, -1e-30f];
+        float[] y = Run<float>(Convolution.Forward, shape, 16 * 9, [.. Enumerable.Repeat(1e-30f, 16 * 16)], w, WorkerPool.Serial);
+        Values.SameBits<float>([.. Enumerable.Repeat(-0f, 16 * 9)], y, "forward");
+        float[] dx = Run<float>(Convolution.BackwardInput, shape, 16 * 16, [.. Enumerable.Repeat(1e-30f, 16 * 9)], w, WorkerPool.Serial);
+        Values.SameBits<float>([.. Enumerable.Repeat(-0f, 16 * 16)], dx, "by the images");
+    }
+
+    [Fact]
     public void Only_floating_point_types_are_convolved()
     {
         foreach (ElementType type in new[] { ElementType.Int32, ElementType.UInt8, ElementType.Bool })

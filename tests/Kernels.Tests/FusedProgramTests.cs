@@ -21,6 +21,12 @@ public sealed class FusedProgramTests
             { "two rows repeated", [700, 3, 7], [0, 7, 1] },
             { "transposed", [65, 90], [1, 65] },
             { "every second", [40, 60], [120, 2] },
+            { "rows of a slice", [9, 31, 16], [31 * 32, 32, 1] },
+            { "rows of a slice of each plane", [3, 5, 7, 20], [5 * 2 * 7 * 3 * 20, 7 * 3 * 20, 2 * 20, 1] },
+            { "rows in turns", [12, 70], [0, 1] },
+            { "long rows in turns with a gap", [4, 3, 1_500], [0, 2_000, 1] },
+            { "planes turned, rows kept", [6, 8, 33], [33, 6 * 33, 1] },
+            { "rows of one register and a part", [50, 17], [40, 1] },
             { "axes of length 1", [1, 300, 1, 7], [0, 7, 5, 1] },
             { "scalar", [], [] },
             { "nothing", [0, 5], [5, 1] },
@@ -150,6 +156,60 @@ public sealed class FusedProgramTests
 
         static string Refusal(params FusedStep[] steps) => Assert.Throws<ArgumentException>(() => new FusedProgram([4], [(4, [1])], steps)).Message;
     }
+
+    /// <summary>The axis along which two results stand between each other.</summary>
+    public static TheoryData<int[], int> Places =>
+        new()
+        {
+            { [37, 129], 0 },
+            { [37, 129], 1 },
+            { [3, 20_011], 0 },
+            { [5, 8, 16], 1 },
+            { [5, 8, 16], 2 },
+            { [6, 1, 4, 40], 2 },
+            { [2, 9, 5, 3], 2 },
+            { [4_100], 0 },
+        };
+
+    [Theory]
+    [MemberData(nameof(Places))]
+    public void Results_may_stand_between_each_other(int[] shape, int axis)
+    {
+        int count = shape.Aggregate((product, length) => product * length);
+        int inner = shape[(axis + 1)..].Aggregate(1, (product, length) => product * length);
+        long[] strides = [.. Steps(shape).Select((step, at) => at <= axis ? 2 * step : step)];
+        ElementFunction negate = ElementFunction.Unary(UnaryOp.Negate, ElementType.Float32);
+        ElementFunction square = ElementFunction.Binary(BinaryOp.Multiply, ElementType.Float32);
+        ElementFunction less = ElementFunction.Compare(CompareOp.Less, ElementType.Float32);
+        FusedProgram program = new(
+            shape,
+            [(4, Steps(shape))],
+            [new(negate, [0], true, new FusedPlace(0, strides)), new(square, [1, 0], true, new FusedPlace(inner, strides)), new(less, [2, 1], true)]
+        );
+        Assert.False(program.MayOverwrite(0, 0));
+        Assert.False(program.MayOverwrite(1, 0));
+        float[] x = Numbers(count, 7);
+        float[] expected = new float[2 * count];
+        for (int i = 0; i < count; i++)
+        {
+            int at = (i / inner * 2 * inner) + (i % inner);
+            (expected[at], expected[at + inner]) = (-x[i], -x[i] * x[i]);
+        }
+
+        using Block<float> input = new(x);
+        foreach ((bool written, int threads) in new[] { (false, 1), (false, 3), (true, 1), (true, 3) })
+        {
+            Assert.True(!written || program.WriteLoop());
+            using Block<float> both = new(2 * count);
+            using Block<byte> smaller = new(count);
+            program.Run([input.Pointer], [both.Pointer, both.Pointer, smaller.Pointer], new WorkerPool(threads));
+            Values.SameBits<float>(expected, both.Span, $"written as one loop: {written}, {threads} threads");
+            Values.SameBits<byte>([.. x.Select(v => -v * v < -v ? (byte)1 : (byte)0)], smaller.Span, $"less, written as one loop: {written}");
+        }
+    }
+
+    private static long[] Steps(int[] shape) =>
+        [.. shape.Select((_, axis) => shape[(axis + 1)..].Aggregate(1L, (product, length) => product * length))];
 
     // exp(a + b) * (a + b) and its square root's negation, with a as the case says and b contiguous.
     private static void Check<T>(string name, int[] shape, long[] strides, int threads)
