@@ -157,7 +157,7 @@ public sealed class FusedProgramTests
         static string Refusal(params FusedStep[] steps) => Assert.Throws<ArgumentException>(() => new FusedProgram([4], [(4, [1])], steps)).Message;
     }
 
-    /// <summary>The axis along which two results stand between each other.</summary>
+    /// <summary>The axis along which three results stand between each other.</summary>
     public static TheoryData<int[], int> Places =>
         new()
         {
@@ -177,33 +177,39 @@ public sealed class FusedProgramTests
     {
         int count = shape.Aggregate((product, length) => product * length);
         int inner = shape[(axis + 1)..].Aggregate(1, (product, length) => product * length);
-        long[] strides = [.. Steps(shape).Select((step, at) => at <= axis ? 2 * step : step)];
+        long[] strides = [.. Steps(shape).Select((step, at) => at <= axis ? 3 * step : step)];
         ElementFunction negate = ElementFunction.Unary(UnaryOp.Negate, ElementType.Float32);
-        ElementFunction square = ElementFunction.Binary(BinaryOp.Multiply, ElementType.Float32);
+        ElementFunction multiply = ElementFunction.Binary(BinaryOp.Multiply, ElementType.Float32);
         ElementFunction less = ElementFunction.Compare(CompareOp.Less, ElementType.Float32);
         FusedProgram program = new(
             shape,
-            [(4, Steps(shape))],
-            [new(negate, [0], true, new FusedPlace(0, strides)), new(square, [1, 0], true, new FusedPlace(inner, strides)), new(less, [2, 1], true)]
+            [(4, Steps(shape)), (4, Steps(shape))],
+            [
+                new(negate, [0], true, new FusedPlace(0, strides)),
+                new(multiply, [2, 0], true, new FusedPlace(inner, strides)),
+                new(less, [3, 2], true),
+                new(multiply, [0, 0], true, new FusedPlace(2 * inner, strides)),
+            ]
         );
         Assert.False(program.MayOverwrite(0, 0));
-        Assert.False(program.MayOverwrite(1, 0));
+        Assert.False(program.MayOverwrite(0, 1)); // Which nothing reads.
         float[] x = Numbers(count, 7);
-        float[] expected = new float[2 * count];
+        float[] expected = new float[3 * count];
         for (int i = 0; i < count; i++)
         {
-            int at = (i / inner * 2 * inner) + (i % inner);
-            (expected[at], expected[at + inner]) = (-x[i], -x[i] * x[i]);
+            int at = (i / inner * 3 * inner) + (i % inner);
+            (expected[at], expected[at + inner], expected[at + (2 * inner)]) = (-x[i], -x[i] * x[i], x[i] * x[i]);
         }
 
         using Block<float> input = new(x);
         foreach ((bool written, int threads) in new[] { (false, 1), (false, 3), (true, 1), (true, 3) })
         {
             Assert.True(!written || program.WriteLoop());
-            using Block<float> both = new(2 * count);
+            using Block<float> all = new(3 * count);
             using Block<byte> smaller = new(count);
-            program.Run([input.Pointer], [both.Pointer, both.Pointer, smaller.Pointer], new WorkerPool(threads));
-            Values.SameBits<float>(expected, both.Span, $"written as one loop: {written}, {threads} threads");
+            nint y = all.Pointer;
+            program.Run([input.Pointer, input.Pointer], [y, y, smaller.Pointer, y], new WorkerPool(threads));
+            Values.SameBits<float>(expected, all.Span, $"written as one loop: {written}, {threads} threads");
             Values.SameBits<byte>([.. x.Select(v => -v * v < -v ? (byte)1 : (byte)0)], smaller.Span, $"less, written as one loop: {written}");
         }
     }
