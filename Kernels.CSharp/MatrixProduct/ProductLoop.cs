@@ -50,6 +50,9 @@ internal static unsafe class ProductLoop<S, V, T>
     /// <summary>Depth from which the sums of a tile take longer than its gates do to come from memory.</summary>
     private const int DeepEnoughToWait = 64;
 
+    /// <summary>Rows from which a product of the odd columns alone pays.</summary>
+    private const int LeastRowsForOdd = 64;
+
     /// <summary>Rows of a block of M. With 1024 of K it is twice the second-level cache; fewer blocks matter more.</summary>
     private static int BlockM => 512 * 4 / sizeof(T);
 
@@ -75,13 +78,96 @@ internal static unsafe class ProductLoop<S, V, T>
         }
         else
         {
-            RunBlocks(p);
+            int odd = OddColumns(p);
+            RunBlocks(p with { N = p.N - odd });
+            if (odd > 0)
+            {
+                RunOddColumns(p, odd);
+            }
+
             return;
         }
 
         if (p.HasEpilogue)
         {
             Finish(p, (T*)p.C, p.M, 0, p.N);
+        }
+    }
+
+    /// <summary>How many columns beyond whole vectors are so few that rows fill the lanes better: a vector for them would be nearly empty.</summary>
+    private static int OddColumns(in Product p)
+    {
+        int odd = p.N % S.Count;
+        bool few = odd <= FewRows<T>.MaxRows && p.N > S.Count && p.M >= LeastRowsForOdd && p.K >= FewRows<T>.Terms;
+        return few && p.ColumnStepA == 1 && p.RowStepA != 1 ? odd : 0;
+    }
+
+    /// <summary>The last columns as a product of few rows, C^T = op(B)^T op(A)^T, and its transposition. The products in each chain only swap their factors.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void RunOddColumns(Product p, int odd)
+    {
+        int first = p.N - odd;
+        T* scratch = (T*)Workspace.Get(Workspace.Purpose.Transposed, (long)p.M * odd * sizeof(T));
+        FewRows<T>.Run(
+            new Product
+            {
+                A = p.B + (nint)(first * p.ColumnStepB * sizeof(T)),
+                RowStepA = p.ColumnStepB,
+                ColumnStepA = p.RowStepB,
+                B = p.A,
+                RowStepB = p.ColumnStepA,
+                ColumnStepB = p.RowStepA,
+                C = (nint)scratch,
+                RowStepC = p.M,
+                M = odd,
+                N = p.M,
+                K = p.K,
+            }
+        );
+        T* c = (T*)p.C + first;
+        if (p.Gate == 0)
+        {
+            FinishColumns(p, scratch, first, odd);
+            Transpose(scratch, p.M, odd, c, p.RowStepC);
+        }
+        else
+        {
+            Transpose(scratch, p.M, odd, c, p.RowStepC);
+            Finish(p, c, p.M, first, odd);
+        }
+    }
+
+    /// <summary>Adds the bias to finished sums [columns, rows] and rectifies them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void FinishColumns(in Product p, T* sums, int firstColumn, int columns)
+    {
+        for (int column = firstColumn; column < firstColumn + columns && p.HasEpilogue; column++)
+        {
+            V bias = p.Bias == 0 ? S.Const(-0.0) : S.Broadcast(((T*)p.Bias)[column]);
+            for (int row = 0; row < p.M; row += S.Count)
+            {
+                int lanes = Math.Min(S.Count, p.M - row);
+                V sum = S.Add(S.LoadPart(sums + row, lanes, S.Zero), bias);
+                S.StorePart(sums + row, p.Rectify ? ReluFunction<T>.Invoke<S, V>(sum) : sum, lanes);
+            }
+
+            sums += p.M;
+        }
+    }
+
+    /// <summary>Writes [columns, rows], which is contiguous, as rows.</summary>
+    private static void Transpose(T* source, int rows, int columns, T* target, long rowStep)
+    {
+        for (int i = 0; i < rows; i++)
+        {
+            T* element = source + i;
+            for (int j = 0; j < columns; j++)
+            {
+                target[j] = *element;
+                element += rows;
+            }
+
+            target += rowStep;
         }
     }
 
@@ -155,18 +241,7 @@ internal static unsafe class ProductLoop<S, V, T>
                 K = p.K,
             }
         );
-        T* c = (T*)p.C;
-        for (int i = 0; i < p.M; i++)
-        {
-            T* column = scratch + i;
-            for (int j = 0; j < p.N; j++)
-            {
-                c[j] = *column;
-                column += p.M;
-            }
-
-            c += p.RowStepC;
-        }
+        Transpose(scratch, p.M, p.N, (T*)p.C, p.RowStepC);
     }
 
     private static void RunBlocks(Product p)

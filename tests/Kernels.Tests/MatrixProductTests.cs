@@ -35,6 +35,10 @@ public sealed class MatrixProductTests
             { 1030, 33, 514 },
             { 3, 2049, 20 },
             { 60, 2100, 30 },
+            { 64, 33, 8 },
+            { 64, 34, 7 },
+            { 63, 35, 20 },
+            { 200, 19, 70 },
             { 130, 600, 400 },
             { 130, 512, 64 },
             { 1, 2, 9 },
@@ -153,6 +157,7 @@ public sealed class MatrixProductTests
     [InlineData(33, 50, 513)]
     [InlineData(40, 130, 1032)]
     [InlineData(530, 50, 1100)]
+    [InlineData(77, 51, 20)]
     [InlineData(20, 520, 130)]
     [InlineData(20, 520, 1025)]
     [InlineData(5, 40, 0)]
