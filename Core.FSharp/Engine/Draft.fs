@@ -129,7 +129,7 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
 
         add
             (String.Join("+", names))
-            positions.Length
+            group.Count
             kernel
             (wanted |> Array.map (fun p -> blocks[p]))
             (inputs |> Array.map (fun (struct (block, _, _)) -> block))
@@ -210,7 +210,7 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
             close groups[0]
 
     // A node that puts into its result what one group computes for it alone: the group writes it there.
-    let place i (n: Node) =
+    let writesInPlace i (n: Node) =
         let writer =
             if isNull n.Primitive.Places then
                 null
@@ -225,10 +225,10 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
             blocks[i] <- temporary n.Shape n.DType
             blocks[i].Writer <- group
 
-            (operands, n.Primitive.Places.Invoke n)
-            ||> Array.iter2 (fun p layout ->
-                group.Place(p, layout)
-                blocks[p] <- blocks[i])
+            group.Place(n, operands)
+
+            for p in operands do
+                blocks[p] <- blocks[i]
 
             true
         | _ -> false
@@ -361,7 +361,7 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
                 blocks[i] <- blocks[operand i 0]
             elif fuse && not (isNull n.Primitive.Element) then
                 join i n
-            elif not (place i n) then
+            elif not (writesInPlace i n) then
                 lower i n
 
     and ask i =

@@ -15,6 +15,7 @@ type internal FusedGroup(shape: Shape) =
     let members = List<struct (int * Node * int[])>()
     let steps = Dictionary<int, int>()
     let placed = Dictionary<int, FusedPlace>()
+    let moves = List<string>()
 
     let same (a: Layout) (b: Layout) =
         a.Offset = b.Offset && ReadOnlySpan<int64>(a.Strides).SequenceEqual b.Strides
@@ -35,7 +36,8 @@ type internal FusedGroup(shape: Shape) =
     member _.Positions =
         members.ConvertAll(fun (struct (position, _, _)) -> position).ToArray()
 
-    member _.Count = members.Count
+    /// How many operations it does.
+    member _.Count = members.Count + moves.Count
 
     /// Whether another member still fits.
     member _.HasRoom =
@@ -57,9 +59,12 @@ type internal FusedGroup(shape: Shape) =
         steps[position] <- members.Count
         members.Add(struct (position, node, sources))
 
-    /// Lets the result at a position stand elsewhere than in memory of its own.
-    member _.Place(position: int, layout: Layout) =
-        placed[position] <- FusedPlace(layout.Offset, layout.Strides)
+    /// Lets the results at some positions stand in the result of a node that only puts them there.
+    member _.Place(node: Node, positions: int[]) =
+        moves.Add node.Primitive.Name
+
+        (positions, node.Primitive.Places.Invoke node)
+        ||> Array.iter2 (fun position layout -> placed[position] <- FusedPlace(layout.Offset, layout.Strides))
 
     /// How often members use the result at a position.
     member _.UsesOf position =
@@ -90,5 +95,6 @@ type internal FusedGroup(shape: Shape) =
             inputs.ConvertAll(fun (struct (_, layout, dtype)) -> struct (dtype.Size(), layout.Strides))
 
         let names = members.ConvertAll(fun (struct (_, node, _)) -> node.Primitive.Name)
+        names.AddRange moves
 
         FusedProgram(shape.Dimensions, described.ToArray(), members.ConvertAll(step).ToArray()), names

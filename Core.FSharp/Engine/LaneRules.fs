@@ -312,9 +312,9 @@ let private ranges (build: int[] -> Node -> Node) =
         Fits = sameBatch
     }
 
-// Tensors in the places of the parts of a sum that they fill.
+// Puts tensors where the parts of a sum stand; together they fill it.
 let private interleave (sum: Node) (parts: Node[]) =
-    let places = Slices.between sum
+    let places = Slices.partLayouts sum
 
     let p =
         { define "interleave" Family.Move parts.Length with

@@ -129,8 +129,8 @@ tie
 
 // ---- concat -----------------------------------------------------------------------------------------------------------
 
-// Where tensors stand that are one after another along an axis.
-let private beside (n: Node) =
+// The layouts in their concatenation of tensors that are one after another along an axis.
+let private concatLayouts (n: Node) =
     let axis, full = int n.Attribute, Shapes.strides n.Shape
     let mutable start = 0
 
@@ -201,8 +201,8 @@ let private concatPrimitive: Primitive =
                         )
 
                 n.A.DType)
-        Lower = Lowering(fun n inputs -> copyInto n (beside n) inputs)
-        Places = PlaceRule beside
+        Lower = Lowering(fun n inputs -> copyInto n (concatLayouts n) inputs)
+        Places = PlaceRule concatLayouts
     }
 
 /// The tensors one after another along an axis.
@@ -281,8 +281,8 @@ let private partsOf (n: Node) =
             Ranges = ranges[k]
         })
 
-/// Where the parts of a sum stand in it.
-let between (n: Node) =
+/// The layouts of the parts of a sum, as they stand in it.
+let partLayouts (n: Node) =
     let full = Shapes.strides n.Shape
 
     partsOf n
@@ -315,7 +315,7 @@ let private paddedSumPrimitive =
                 let nowhere = Array.zeroCreate<int64> n.Shape.Rank
 
                 let parts =
-                    between n
+                    partLayouts n
                     |> Array.mapi (fun k place ->
                         let augend = if fresh[k] then nowhere else place.Strides
 

@@ -15,9 +15,10 @@ internal static unsafe class CorrelationPlan<S, V, T>
     public static long Bytes(ConvolutionShape s, bool transposed)
     {
         int sweeps = Sweeps(s, transposed);
+        // Taps and runs of each sweep begin at whole cache lines.
         return Whole((long)sweeps * sizeof(Correlation))
             + (Taps(s, transposed) * sizeof(long))
-            + (sweeps * ((RunsOf(transposed ? s.Width : s.OutWidth) * (long)sizeof(PlaceRun)) + 128));
+            + (sweeps * ((RunsOf(transposed ? s.Width : s.OutWidth) * (long)sizeof(PlaceRun)) + (2 * 64)));
     }
 
     /// <summary>Bytes that <see cref="Weights"/> writes.</summary>

@@ -120,7 +120,7 @@ internal sealed unsafe class FusedCode
         code.Emit(OpCodes.Ret);
         FusedLoop loop = method.CreateDelegate<FusedLoop>();
 
-        // Compiles it here and now: nobody waits for this thread, but for the one that runs the program next.
+        // Compiled here, as otherwise the next thread to run the program would wait for the compiler.
         nint* nothing = stackalloc nint[addresses.Count];
         long zero = 0;
         new Span<nint>(nothing, addresses.Count).Fill((nint)(&zero));

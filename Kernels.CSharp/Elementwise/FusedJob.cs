@@ -161,7 +161,7 @@ internal unsafe struct FusedJob
 
             for (int i = 0; i < OutputCount; i++)
             {
-                operands[InputCount + i] = Results[i].Space == null ? Outputs[i] + (nint)(at * Results[i].Size) : scratch + Results[i].Scratch;
+                operands[InputCount + i] = Results[i].Space == null ? Output(i, at) : scratch + Results[i].Scratch;
             }
 
             loop(operands, length);
@@ -260,5 +260,8 @@ internal unsafe struct FusedJob
     }
 
     private readonly nint Result(FusedCall* call, nint scratch, long from) =>
-        call->Output >= 0 ? Outputs[call->Output] + (nint)(from * call->Size) : scratch + call->Scratch;
+        call->Output >= 0 ? Output(call->Output, from) : scratch + call->Scratch;
+
+    /// <summary>Where an output's element at a position is written, if elements are neighbours.</summary>
+    private readonly nint Output(int output, long at) => Outputs[output] + Results[output].Offset + (nint)(at * Results[output].Size);
 }

@@ -9,7 +9,7 @@ namespace Hybrid.Kernels;
 /// of the steps, in their order, of which only earlier ones may be used.
 /// </param>
 /// <param name="IsOutput">Whether the result is wanted in memory; otherwise it exists for a block at a time only.</param>
-/// <param name="Place">Where the elements of an output stand; null, the default, for neighbours from the output's address on.</param>
+/// <param name="Place">Where the elements stand, if the result is an output; null, the default, for neighbours from the output's address on.</param>
 public sealed record FusedStep(ElementFunction Function, IReadOnlyList<int> Operands, bool IsOutput, FusedPlace? Place = null);
 
 /// <summary>Where the elements of an output stand, as those of a slice of a larger tensor do.</summary>
@@ -115,7 +115,11 @@ public sealed unsafe class FusedProgram
     {
         int writer = Array.FindIndex(calls, call => call.Output == output);
         int reader = Array.FindLastIndex(steps, step => step.Operands.Contains(input));
-        return writer >= 0 && inputs[input].Kind == FusedInput.Direct && reader <= writer && inputs[input].Size == steps[writer].Function.Size(0);
+        return writer >= 0
+            && steps[writer].Place is null
+            && inputs[input].Kind == FusedInput.Direct
+            && reader <= writer
+            && inputs[input].Size == steps[writer].Function.Size(0);
     }
 
     /// <summary>Runs the program.</summary>
@@ -252,7 +256,14 @@ public sealed unsafe class FusedProgram
     private static FusedOutput Describe(ReadOnlySpan<int> shape, FusedStep step, long[] whole, out IterationSpace? space)
     {
         int size = step.Function.Size(0);
-        space = step.Place is { } place ? IterationSpace.Create(shape, place.Strides, whole) : null;
+        long[] strides = step.Place?.Strides ?? whole;
+        bool neighbours = true;
+        for (int axis = 0; axis < shape.Length; axis++)
+        {
+            neighbours &= shape[axis] == 1 || strides[axis] == whole[axis];
+        }
+
+        space = neighbours ? null : IterationSpace.Create(shape, strides, whole);
         return new()
         {
             Size = size,
@@ -312,7 +323,7 @@ public sealed unsafe class FusedProgram
 
             if (steps[i].IsOutput)
             {
-                calls[i].Output = steps[i].Place is null ? Outputs : -1;
+                calls[i].Output = resultSpaces[Outputs] is null ? Outputs : -1;
                 Outputs++;
             }
 

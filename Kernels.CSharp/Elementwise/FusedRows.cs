@@ -8,8 +8,11 @@ namespace Hybrid.Kernels;
 /// </summary>
 internal sealed unsafe class FusedRows
 {
-    // Below a full cache line, what a row costs besides its elements is more than copying them.
+    // Less than a full cache line is not worth a row.
     private const int LeastBytes = 64;
+
+    // Longer rows are divided, so that there are enough of them to share among threads.
+    private const int MostElements = 4096;
 
     // The length of each outer axis, outermost first, then the operands' steps in bytes along each; pinned.
     private readonly long[] data;
@@ -39,7 +42,7 @@ internal sealed unsafe class FusedRows
     /// <summary>How many rows there are.</summary>
     public long Count { get; }
 
-    /// <summary>Bytes from a row to the next, for an operand, as far as rows are one step apart.</summary>
+    /// <summary>Bytes from a row to the next along the innermost of the outer axes, for an operand.</summary>
     public long Step(int operand) => data[axes + ((axes - 1) * operands) + operand];
 
     /// <summary>The rows of a shape; null if they would be short, or if not all operands are contiguous along them.</summary>
@@ -76,6 +79,19 @@ internal sealed unsafe class FusedRows
                 lengths.Add(shape[axis]);
                 steps.Add(column);
             }
+        }
+
+        if (lengths.Count > 0 && length > MostElements)
+        {
+            long part = MostElements;
+            while (length % part != 0)
+            {
+                part--;
+            }
+
+            lengths.Insert(0, length / part);
+            steps.Insert(0, [.. operands.Zip(repeats, (operand, repeat) => repeat ? 0 : part * operand.Size)]);
+            length = part;
         }
 
         bool worth = lengths.Count > 0 && length * operands.Max(operand => operand.Size) >= LeastBytes;

@@ -36,7 +36,19 @@ let ``functions of elements write where they are put one after another`` (axis: 
     let expected, _ = joined (EngineOptions(Rewrites = false))
     let actual, plan = joined (EngineOptions(Threads = 1))
     Assert.Equal<int64[]>(expected, actual)
-    Assert.StartsWith("1 steps for 4 operations; ", plan)
+    Assert.StartsWith("1 steps for 5 operations; ", plan)
+    Assert.Contains(" add+mul+tanh+neg+concat float32[4, 24] ", plan)
+
+[<Fact>]
+let ``masks are put one after another as they are computed`` () =
+    let joined options =
+        on options (fun _ ->
+            let x, y = uniform 40 1, uniform 40 2
+
+            Tensor.Concat(0, x.Less y, y.Less x).Where(Tensor.Scalar 1.0, Tensor.Scalar 0.0)
+            |> bits)
+
+    Assert.Equal<int64[]>(joined (EngineOptions(Rewrites = false)), joined (EngineOptions()))
 
 [<Fact>]
 let ``a function that is also wanted by itself has memory of its own`` () =

@@ -169,6 +169,8 @@ public sealed class FusedProgramTests
             { [6, 1, 4, 40], 2 },
             { [2, 9, 5, 3], 2 },
             { [4_100], 0 },
+            { [2, 9_001], 0 },
+            { [2, 3, 6_000], 0 },
         };
 
     [Theory]
@@ -211,6 +213,45 @@ public sealed class FusedProgramTests
             program.Run([input.Pointer, input.Pointer], [y, y, smaller.Pointer, y], new WorkerPool(threads));
             Values.SameBits<float>(expected, all.Span, $"written as one loop: {written}, {threads} threads");
             Values.SameBits<byte>([.. x.Select(v => -v * v < -v ? (byte)1 : (byte)0)], smaller.Span, $"less, written as one loop: {written}");
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void Rows_leave_what_is_between_them_and_may_overwrite_what_they_have_read(int threads)
+    {
+        ElementFunction add = ElementFunction.Binary(BinaryOp.Add, ElementType.Float64);
+        ElementFunction less = ElementFunction.Compare(CompareOp.Less, ElementType.Float64);
+        // Rows of 19 from the last to the first, 25 apart; sums over the contiguous input, masks 40 apart.
+        FusedProgram program = new(
+            [50, 19],
+            [(8, [-25, 1]), (8, [19, 1])],
+            [new(add, [0, 1], true), new(less, [0, 2], true, new FusedPlace(7, [40, 1]))]
+        );
+        Assert.True(program.MayOverwrite(0, 1));
+        double[] x = [.. Numbers(50 * 25, 8)];
+        double[] y = [.. Numbers(50 * 19, 9)];
+        double[] sums = new double[50 * 19];
+        byte[] masks = new byte[50 * 40];
+        Array.Fill(masks, (byte)5);
+        for (int i = 0; i < sums.Length; i++)
+        {
+            double left = x[((49 - (i / 19)) * 25) + (i % 19)];
+            sums[i] = left + y[i];
+            masks[7 + (i / 19 * 40) + (i % 19)] = left < sums[i] ? (byte)1 : (byte)0;
+        }
+
+        using Block<double> input = new(x);
+        foreach (bool written in new[] { false, true })
+        {
+            Assert.True(!written || program.WriteLoop());
+            using Block<double> both = new(y);
+            using Block<byte> smaller = new(masks.Length);
+            smaller.Span.Fill(5);
+            program.Run([input.Pointer + (49 * 25 * 8), both.Pointer], [both.Pointer, smaller.Pointer], new WorkerPool(threads));
+            Values.SameBits<double>(sums, both.Span, $"sums, written as one loop: {written}");
+            Values.SameBits<byte>(masks, smaller.Span, $"masks, written as one loop: {written}");
         }
     }
 

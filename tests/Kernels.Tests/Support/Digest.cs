@@ -80,6 +80,23 @@ internal static class Digest
         written.WriteLoop();
         yield return Job<T>("fused", a.Count, y => fused.Run([a.Pointer, b.Pointer], [y], pool));
         yield return Job<T>("fused as one loop", a.Count, y => written.Run([a.Pointer, b.Pointer], [y], pool));
+
+        // Rows of a slice, to every second row of the result and before it.
+        int size = type.Size();
+        foreach (int length in new[] { 16, 37 })
+        {
+            long[] apart = [2 * length, 1];
+            FusedProgram rows = new(
+                [30, length],
+                [(size, apart), (size, [length, 1])],
+                [
+                    new(ElementFunction.Binary(BinaryOp.Multiply, type), [0, 1], true, new FusedPlace(length, apart)),
+                    new(ElementFunction.Unary(UnaryOp.Sqrt, type), [2], true, new FusedPlace(0, apart)),
+                ]
+            );
+            rows.WriteLoop();
+            yield return Job<T>($"rows of {length}", 60 * length, y => rows.Run([a.Pointer, b.Pointer], [y, y], pool));
+        }
         yield return Job<T>("cast back", a.Count, y => Elementwise.Cast(ElementType.UInt8, type, two, y, mask.Pointer, pool));
     }
 
