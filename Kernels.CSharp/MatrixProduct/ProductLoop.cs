@@ -90,7 +90,7 @@ internal static unsafe class ProductLoop<S, V, T>
 
         if (p.HasEpilogue)
         {
-            Finish(p, (T*)p.C, p.M, 0, p.N);
+            Finish(p, (T*)p.C, p.RowStepC, (T*)p.C, p.M, 0, p.N);
         }
     }
 
@@ -133,7 +133,7 @@ internal static unsafe class ProductLoop<S, V, T>
         else
         {
             Transpose(scratch, p.M, odd, c, p.RowStepC);
-            Finish(p, c, p.M, first, odd);
+            Finish(p, c, p.RowStepC, c, p.M, first, odd);
         }
     }
 
@@ -171,33 +171,41 @@ internal static unsafe class ProductLoop<S, V, T>
         }
     }
 
-    /// <summary>Adds the bias to finished sums, rectifies and gates them, while they are in the nearest cache.</summary>
+    /// <summary>
+    /// Adds the bias to finished sums, rectifies and gates them, while they are in the nearest cache, and writes them to C, where they may stand already.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Finish(in Product p, T* c, int rows, int firstColumn, int columns)
+    private static void Finish(in Product p, T* sums, long sumStep, T* c, int rows, int firstColumn, int columns)
     {
+        // What is stored might be the product itself, for all that the compiler knows: it would read it again each time.
         T* bias = p.Bias == 0 ? null : (T*)p.Bias + firstColumn;
+        T* gates = p.Gate == 0 ? null : (T*)((nint)c + p.Gate);
+        long step = p.RowStepC;
+        bool rectify = p.Rectify;
         for (int row = 0; row < rows; row++)
         {
             int column = 0;
             for (; column <= columns - S.Count; column += S.Count)
             {
-                V sum = S.Load(c + column);
+                V sum = S.Load(sums + column);
                 sum = bias == null ? sum : S.Add(sum, S.Load(bias + column));
-                sum = p.Rectify ? ReluFunction<T>.Invoke<S, V>(sum) : sum;
-                S.Store(c + column, p.Gate == 0 ? sum : Passed(sum, S.Load((T*)((nint)c + p.Gate) + column)));
+                sum = rectify ? ReluFunction<T>.Invoke<S, V>(sum) : sum;
+                S.Store(c + column, gates == null ? sum : Passed(sum, S.Load(gates + column)));
             }
 
             if (column < columns)
             {
                 int lanes = columns - column;
-                V sum = S.LoadPart(c + column, lanes, S.Zero);
+                V sum = S.LoadPart(sums + column, lanes, S.Zero);
                 sum = bias == null ? sum : S.Add(sum, S.LoadPart(bias + column, lanes, S.Zero));
-                sum = p.Rectify ? ReluFunction<T>.Invoke<S, V>(sum) : sum;
-                sum = p.Gate == 0 ? sum : Passed(sum, S.LoadPart((T*)((nint)c + p.Gate) + column, lanes, S.Zero));
+                sum = rectify ? ReluFunction<T>.Invoke<S, V>(sum) : sum;
+                sum = gates == null ? sum : Passed(sum, S.LoadPart(gates + column, lanes, S.Zero));
                 S.StorePart(c + column, sum, lanes);
             }
 
-            c += p.RowStepC;
+            sums += sumStep;
+            c += step;
+            gates = gates == null ? null : gates + step;
         }
     }
 
@@ -339,12 +347,11 @@ internal static unsafe class ProductLoop<S, V, T>
             int strips = Strips;
             T* packedA = PackedA ? PackA(tiles) : null;
             int largest = MaxRows * MaxVectors * S.Count;
-            T* start = stackalloc T[largest];
+            T* start = stackalloc T[2 * largest];
             new Span<T>(start, largest).Clear();
             TileCall call = new()
             {
                 K = Depth,
-                RowStepC = (nint)(Product.RowStepC * sizeof(T)),
                 RowStepA = PackedA ? sizeof(T) : (nint)(Product.RowStepA * sizeof(T)),
                 ColumnStepA = (nint)(Product.ColumnStepA * sizeof(T)),
                 Start = (byte*)start,
@@ -360,21 +367,27 @@ internal static unsafe class ProductLoop<S, V, T>
                     PackStrip(column, columns, copy);
                 }
 
-                call.LastLanes = columns - ((vectors - 1) * S.Count);
                 call.B = (byte*)(packed ? copy : SourceB(column));
                 call.RowStepB = packed ? vectors * S.Count * sizeof(T) : (nint)(Product.RowStepB * sizeof(T));
                 call.C = (byte*)((T*)Product.C + (FirstRow * Product.RowStepC) + FirstColumn + column);
-                RunStrip(call, tiles, packedA, start, column, columns);
+                RunStrip(call, tiles, packedA, start, start + largest, column, columns);
             }
         }
 
         /// <summary>Runs the tiles of one strip from the first row on. Where rows do not share out evenly, the first tiles have one more, as <see cref="Part"/> has it.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void RunStrip(TileCall call, int tiles, T* packedA, T* start, int column, int columns)
+        private readonly void RunStrip(TileCall call, int tiles, T* packedA, T* start, T* whole, int column, int columns)
         {
             int vectors = Parts(columns, S.Count);
+            T* c = (T*)call.C;
+            // Rows that are not whole vectors are finished outside of C: parts of vectors that were just written are slow to read (1437 x 10 x 50: 0.75 of the time).
+            bool partial = columns % S.Count != 0;
+            long sumStep = partial ? vectors * S.Count : Product.RowStepC;
+            call.RowStepC = (nint)(sumStep * sizeof(T));
             bool pairs = PackedA && Depth % TermsAtATime == 0;
             bool last = Product.HasEpilogue && FirstK + Depth == Product.K;
+            Product finish = last ? Product : default;
+            finish.RowStepC = Product.RowStepC;
             bool asksForGate = last && Product.Gate != 0 && Depth >= DeepEnoughToWait;
             (int least, int taller) = Math.DivRem(Rows, tiles);
             int tallRows = taller * (least + 1);
@@ -390,40 +403,36 @@ internal static unsafe class ProductLoop<S, V, T>
                 }
 
                 call.A = (byte*)(PackedA ? packedA + ((long)row * Depth) : SourceA(row));
+                call.C = (byte*)(partial ? whole : c);
                 if (FirstK > 0)
                 {
-                    Continue(&call, start, height, columns, vectors);
+                    Continue(&call, c, partial ? start : null, height, columns);
                 }
 
                 if (asksForGate)
                 {
-                    AskFor((T*)(call.C + Product.Gate), Product.RowStepC, height, columns);
+                    AskFor((T*)((byte*)c + Product.Gate), Product.RowStepC, height, columns);
                 }
 
                 run(&call);
-                if (last)
+                if (last || partial)
                 {
-                    Finish(Product, (T*)call.C, height, FirstColumn + column, columns);
+                    Finish(finish, (T*)call.C, sumStep, c, height, FirstColumn + column, columns);
                 }
 
-                call.C += height * call.RowStepC;
+                c += height * Product.RowStepC;
             }
         }
 
         /// <summary>Starts a tile from the sums that C holds, copied where their rows are not whole vectors.</summary>
-        private static void Continue(TileCall* call, T* copy, int height, int columns, int vectors)
+        private readonly void Continue(TileCall* call, T* c, T* copy, int height, int columns)
         {
-            call->Start = call->C;
+            call->Start = copy == null ? (byte*)c : (byte*)copy;
             call->RowStepStart = call->RowStepC;
-            if (call->LastLanes < S.Count)
+            for (int row = 0; row < height && copy != null; row++)
             {
-                call->Start = (byte*)copy;
-                call->RowStepStart = vectors * S.Count * sizeof(T);
-                for (int row = 0; row < height; row++)
-                {
-                    int bytes = columns * sizeof(T);
-                    Buffer.MemoryCopy(call->C + (row * call->RowStepC), call->Start + (row * call->RowStepStart), bytes, bytes);
-                }
+                long bytes = columns * sizeof(T);
+                Buffer.MemoryCopy(c + (row * Product.RowStepC), call->Start + (row * call->RowStepStart), bytes, bytes);
             }
         }
 
