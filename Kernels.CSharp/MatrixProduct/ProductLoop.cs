@@ -376,18 +376,19 @@ internal static unsafe class ProductLoop<S, V, T>
 
         /// <summary>Runs the tiles of one strip from the first row on. Where rows do not share out evenly, the first tiles have one more, as <see cref="Part"/> has it.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void RunStrip(TileCall call, int tiles, T* packedA, T* start, T* whole, int column, int columns)
+        private readonly void RunStrip(TileCall call, int tiles, T* packedA, T* start, T* apart, int column, int columns)
         {
             int vectors = Parts(columns, S.Count);
             T* c = (T*)call.C;
-            // Rows that are not whole vectors are finished outside of C: parts of vectors that were just written are slow to read (1437 x 10 x 50: 0.75 of the time).
-            bool partial = columns % S.Count != 0;
-            long sumStep = partial ? vectors * S.Count : Product.RowStepC;
-            call.RowStepC = (nint)(sumStep * sizeof(T));
+            bool whole = columns % S.Count == 0;
             bool pairs = PackedA && Depth % TermsAtATime == 0;
             bool last = Product.HasEpilogue && FirstK + Depth == Product.K;
-            Product finish = last ? Product : default;
-            finish.RowStepC = Product.RowStepC;
+
+            // Rows that are not whole vectors are finished outside of C: parts of vectors that were just written are slow to read (1437 x 10 x 50: 0.75 of the time).
+            bool aside = last && !whole;
+            long sumStep = aside ? vectors * S.Count : Product.RowStepC;
+            call.RowStepC = (nint)(sumStep * sizeof(T));
+            call.LastLanes = aside ? S.Count : columns - ((vectors - 1) * S.Count);
             bool asksForGate = last && Product.Gate != 0 && Depth >= DeepEnoughToWait;
             (int least, int taller) = Math.DivRem(Rows, tiles);
             int tallRows = taller * (least + 1);
@@ -403,10 +404,10 @@ internal static unsafe class ProductLoop<S, V, T>
                 }
 
                 call.A = (byte*)(PackedA ? packedA + ((long)row * Depth) : SourceA(row));
-                call.C = (byte*)(partial ? whole : c);
+                call.C = (byte*)(aside ? apart : c);
                 if (FirstK > 0)
                 {
-                    Continue(&call, c, partial ? start : null, height, columns);
+                    Continue(&call, c, whole ? null : start, height, columns);
                 }
 
                 if (asksForGate)
@@ -415,9 +416,9 @@ internal static unsafe class ProductLoop<S, V, T>
                 }
 
                 run(&call);
-                if (last || partial)
+                if (last)
                 {
-                    Finish(finish, (T*)call.C, sumStep, c, height, FirstColumn + column, columns);
+                    Finish(Product, (T*)call.C, sumStep, c, height, FirstColumn + column, columns);
                 }
 
                 c += height * Product.RowStepC;
@@ -427,8 +428,9 @@ internal static unsafe class ProductLoop<S, V, T>
         /// <summary>Starts a tile from the sums that C holds, copied where their rows are not whole vectors.</summary>
         private readonly void Continue(TileCall* call, T* c, T* copy, int height, int columns)
         {
-            call->Start = copy == null ? (byte*)c : (byte*)copy;
-            call->RowStepStart = call->RowStepC;
+            long step = copy == null ? Product.RowStepC : Parts(columns, S.Count) * S.Count;
+            call->Start = (byte*)(copy == null ? c : copy);
+            call->RowStepStart = (nint)(step * sizeof(T));
             for (int row = 0; row < height && copy != null; row++)
             {
                 long bytes = columns * sizeof(T);

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Hybrid.Kernels;
 
-/// <summary>Operands of one tile, whose rows of B and C are whole vectors. Steps are in bytes, so that packed and unpacked, transposed and plain operands look the same.</summary>
+/// <summary>Operands of one tile. Steps are in bytes, so that packed and unpacked, transposed and plain operands look the same.</summary>
 internal unsafe struct TileCall
 {
     public byte* A;
@@ -19,6 +19,9 @@ internal unsafe struct TileCall
     public nint RowStepB;
     public nint RowStepC;
     public nint K;
+
+    /// <summary>Columns of C in the last vector of a row; B can be read beyond them up to the whole vector.</summary>
+    public int LastLanes;
 
     /// <summary>What the sums start from, in whole vectors: zeros, or what C holds.</summary>
     public byte* Start;
@@ -199,15 +202,28 @@ internal static unsafe class Tile<S, V, T, R, N, U>
         }
 
         T* c = (T*)(call->C + (row * call->RowStepC));
-        S.Store(c, first);
+        V last = first;
         if (sizeof(N) > 1)
         {
-            S.Store(c + S.Count, second);
+            S.Store(c, first);
+            c += S.Count;
+            last = second;
         }
 
         if (sizeof(N) > 2)
         {
-            S.Store(c + (2 * S.Count), third);
+            S.Store(c, second);
+            c += S.Count;
+            last = third;
+        }
+
+        if (sizeof(V) == 16 && call->LastLanes == S.Count)
+        {
+            S.Store(c, last);
+        }
+        else
+        {
+            S.StorePart(c, last, call->LastLanes);
         }
     }
 }
