@@ -8,11 +8,12 @@ namespace Hybrid.Kernels;
 /// </summary>
 internal sealed unsafe class FusedRows
 {
-    // Less than a full cache line is not worth a row.
-    private const int LeastBytes = 64;
-
-    // Longer rows are divided, so that there are enough of them to share among threads.
+    // Longer rows are divided, into parts of this many elements at least, so that there are enough of them to share among threads.
     private const int MostElements = 4096;
+    private const int LeastPart = 64;
+
+    // Parts of a register are read and written at once, but for masks, which cost more than copying them. Rows of single elements always do.
+    private const int LeastOfMasks = 16;
 
     // The length of each outer axis, outermost first, then the operands' steps in bytes along each; pinned.
     private readonly long[] data;
@@ -45,7 +46,7 @@ internal sealed unsafe class FusedRows
     /// <summary>Bytes from a row to the next along the innermost of the outer axes, for an operand.</summary>
     public long Step(int operand) => data[axes + ((axes - 1) * operands) + operand];
 
-    /// <summary>The rows of a shape; null if they would be short, or if not all operands are contiguous along them.</summary>
+    /// <summary>The rows of a shape; null if not all operands are contiguous along any, or if they would be too short to pay.</summary>
     /// <param name="shape">Length of each axis, outermost first.</param>
     /// <param name="operands">Bytes of an element and steps in elements along each axis, of each operand; one with no steps is one number.</param>
     public static FusedRows? Create(ReadOnlySpan<int> shape, IReadOnlyList<(int Size, long[] Strides)> operands)
@@ -84,18 +85,21 @@ internal sealed unsafe class FusedRows
         if (lengths.Count > 0 && length > MostElements)
         {
             long part = MostElements;
-            while (length % part != 0)
+            while (part >= LeastPart && length % part != 0)
             {
                 part--;
             }
 
-            lengths.Insert(0, length / part);
-            steps.Insert(0, [.. operands.Zip(repeats, (operand, repeat) => repeat ? 0 : part * operand.Size)]);
-            length = part;
+            if (part >= LeastPart)
+            {
+                lengths.Insert(0, length / part);
+                steps.Insert(0, [.. operands.Zip(repeats, (operand, repeat) => repeat ? 0 : part * operand.Size)]);
+                length = part;
+            }
         }
 
-        bool worth = lengths.Count > 0 && length * operands.Max(operand => operand.Size) >= LeastBytes;
-        return worth ? new FusedRows(length, operands.Count, lengths, steps) : null;
+        bool worth = length >= LeastOfMasks || (length > 1 && operands.All(operand => operand.Size > 1));
+        return lengths.Count > 0 && worth ? new FusedRows(length, operands.Count, lengths, steps) : null;
     }
 
     /// <summary>Calls a loop for the rows from (inclusive) to (exclusive), as many at a time as are one step apart.</summary>

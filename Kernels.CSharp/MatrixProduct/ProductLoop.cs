@@ -32,6 +32,23 @@ internal struct Product
 
     /// <summary>Whether anything is to be done to finished sums.</summary>
     public readonly bool HasEpilogue => Bias != 0 || Rectify || Gate != 0;
+
+    /// <summary>C^T = op(B)^T op(A)^T of the columns from one on, contiguous, without an epilogue. The products in each chain only swap their factors.</summary>
+    public readonly Product Transposed(int firstColumn, int size, nint target) =>
+        new()
+        {
+            A = B + (nint)(firstColumn * ColumnStepB * size),
+            RowStepA = ColumnStepB,
+            ColumnStepA = RowStepB,
+            B = A,
+            RowStepB = ColumnStepA,
+            ColumnStepB = RowStepA,
+            C = target,
+            RowStepC = M,
+            M = N - firstColumn,
+            N = M,
+            K = K,
+        };
 }
 
 /// <summary>The serial matrix product: blocks over N, K and M, packing, and calls of the tiles.</summary>
@@ -50,8 +67,8 @@ internal static unsafe class ProductLoop<S, V, T>
     /// <summary>Depth from which the sums of a tile take longer than its gates do to come from memory.</summary>
     private const int DeepEnoughToWait = 64;
 
-    /// <summary>Rows from which a product of the odd columns alone pays.</summary>
-    private const int LeastRowsForOdd = 64;
+    /// <summary>Rows from which a product of the remaining columns alone pays.</summary>
+    private const int LeastRowsForRemainder = 32;
 
     /// <summary>Rows of a block of M. With 1024 of K it is twice the second-level cache; fewer blocks matter more.</summary>
     private static int BlockM => 512 * 4 / sizeof(T);
@@ -78,11 +95,11 @@ internal static unsafe class ProductLoop<S, V, T>
         }
         else
         {
-            int odd = OddColumns(p);
-            RunBlocks(p with { N = p.N - odd });
-            if (odd > 0)
+            int rest = Remainder(p);
+            RunBlocks(p with { N = p.N - rest });
+            if (rest > 0)
             {
-                RunOddColumns(p, odd);
+                RunRemainder(p, rest);
             }
 
             return;
@@ -95,45 +112,30 @@ internal static unsafe class ProductLoop<S, V, T>
     }
 
     /// <summary>How many columns beyond whole vectors are so few that rows fill the lanes better: a vector for them would be nearly empty.</summary>
-    private static int OddColumns(in Product p)
+    private static int Remainder(in Product p)
     {
-        int odd = p.N % S.Count;
-        bool few = odd <= FewRows<T>.MaxRows && p.N > S.Count && p.M >= LeastRowsForOdd && p.K >= FewRows<T>.Terms;
-        return few && p.ColumnStepA == 1 && p.RowStepA != 1 ? odd : 0;
+        int rest = p.N % S.Count;
+        bool few = rest <= FewRows<T>.MaxRows && p.N > S.Count && p.M >= LeastRowsForRemainder && p.K >= FewRows<T>.Terms;
+        return few && p.ColumnStepA == 1 && p.RowStepA != 1 ? rest : 0;
     }
 
-    /// <summary>The last columns as a product of few rows, C^T = op(B)^T op(A)^T, and its transposition. The products in each chain only swap their factors.</summary>
+    /// <summary>The last columns as a transposed product, which has few rows, and a transposition.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void RunOddColumns(Product p, int odd)
+    private static void RunRemainder(Product p, int rest)
     {
-        int first = p.N - odd;
-        T* scratch = (T*)Workspace.Get(Workspace.Purpose.Transposed, (long)p.M * odd * sizeof(T));
-        FewRows<T>.Run(
-            new Product
-            {
-                A = p.B + (nint)(first * p.ColumnStepB * sizeof(T)),
-                RowStepA = p.ColumnStepB,
-                ColumnStepA = p.RowStepB,
-                B = p.A,
-                RowStepB = p.ColumnStepA,
-                ColumnStepB = p.RowStepA,
-                C = (nint)scratch,
-                RowStepC = p.M,
-                M = odd,
-                N = p.M,
-                K = p.K,
-            }
-        );
+        int first = p.N - rest;
+        T* scratch = (T*)Workspace.Get(Workspace.Purpose.Transposed, (long)p.M * rest * sizeof(T));
+        FewRows<T>.Run(p.Transposed(first, sizeof(T), (nint)scratch));
         T* c = (T*)p.C + first;
         if (p.Gate == 0)
         {
-            FinishColumns(p, scratch, first, odd);
-            Transpose(scratch, p.M, odd, c, p.RowStepC);
+            FinishColumns(p, scratch, first, rest);
+            Transpose(scratch, p.M, rest, c, p.RowStepC);
         }
         else
         {
-            Transpose(scratch, p.M, odd, c, p.RowStepC);
-            Finish(p, c, p.RowStepC, c, p.M, first, odd);
+            Transpose(scratch, p.M, rest, c, p.RowStepC);
+            Finish(p, c, p.RowStepC, c, p.M, first, rest);
         }
     }
 
@@ -156,6 +158,7 @@ internal static unsafe class ProductLoop<S, V, T>
     }
 
     /// <summary>Writes [columns, rows], which is contiguous, as rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Transpose(T* source, int rows, int columns, T* target, long rowStep)
     {
         for (int i = 0; i < rows; i++)
@@ -226,29 +229,14 @@ internal static unsafe class ProductLoop<S, V, T>
     private static V Passed(V sum, V gate) => S.Select(S.LessEqual(gate, S.Zero), S.Zero, sum);
 
     /// <summary>
-    /// For few columns and a transposed A (the weight gradient of a classifier): C^T = op(B)^T op(A)^T, whose long axis fills the
-    /// lanes and needs no packing, then a transposition. The products in each chain only swap their factors.
+    /// For few columns and a transposed A (the weight gradient of a classifier): the transposed product, whose long axis fills the
+    /// lanes and needs no packing, then a transposition.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void RunTransposed(Product p)
     {
         T* scratch = (T*)Workspace.Get(Workspace.Purpose.Transposed, (long)p.M * p.N * sizeof(T));
-        RunBlocks(
-            new Product
-            {
-                A = p.B,
-                RowStepA = p.ColumnStepB,
-                ColumnStepA = p.RowStepB,
-                B = p.A,
-                RowStepB = p.ColumnStepA,
-                ColumnStepB = p.RowStepA,
-                C = (nint)scratch,
-                RowStepC = p.M,
-                M = p.N,
-                N = p.M,
-                K = p.K,
-            }
-        );
+        RunBlocks(p.Transposed(0, sizeof(T), (nint)scratch));
         Transpose(scratch, p.M, p.N, (T*)p.C, p.RowStepC);
     }
 
@@ -384,7 +372,8 @@ internal static unsafe class ProductLoop<S, V, T>
             bool pairs = PackedA && Depth % TermsAtATime == 0;
             bool last = Product.HasEpilogue && FirstK + Depth == Product.K;
 
-            // Rows that are not whole vectors are finished outside of C: parts of vectors that were just written are slow to read (1437 x 10 x 50: 0.75 of the time).
+            // Rows that are not whole vectors are finished outside of C: 0.76 to 0.89 of the time at 1437 x 10 x 50, probably as parts of vectors that were just written
+            // are slow to read.
             bool aside = last && !whole;
             long sumStep = aside ? vectors * S.Count : Product.RowStepC;
             call.RowStepC = (nint)(sumStep * sizeof(T));

@@ -27,6 +27,8 @@ public sealed class FusedProgramTests
             { "long rows in turns with a gap", [4, 3, 1_500], [0, 2_000, 1] },
             { "planes turned, rows kept", [6, 8, 33], [33, 6 * 33, 1] },
             { "rows of one register and a part", [50, 17], [40, 1] },
+            { "rows of two", [700, 2], [5, 1] },
+            { "rows of a part of a register", [90, 13], [31, 1] },
             { "axes of length 1", [1, 300, 1, 7], [0, 7, 5, 1] },
             { "scalar", [], [] },
             { "nothing", [0, 5], [5, 1] },
@@ -170,6 +172,7 @@ public sealed class FusedProgramTests
             { [2, 9, 5, 3], 2 },
             { [4_100], 0 },
             { [2, 9_001], 0 },
+            { [1, 4_100], 0 },
             { [2, 3, 6_000], 0 },
         };
 
