@@ -22,6 +22,16 @@ internal static unsafe class Prefetch
         }
     }
 
+    /// <summary>The same for the second-level cache only: for what is wanted later, and more of it than the first has requests under way for.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void DistantLine(void* address)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch1(address);
+        }
+    }
+
     /// <summary>What a loop that writes here in order will write some registers later.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void BeyondWrite(void* target) => Line((byte*)target + Ahead);
