@@ -4,14 +4,14 @@ using System.Runtime.Intrinsics;
 namespace Hybrid.Kernels;
 
 /// <summary>
-/// Products of one to three rows with a transposed B, as a layer has them for single samples. Each element of B is used so few times
+/// Products of one to four rows with a transposed B, as a layer has them for single samples. Each element of B is used so few times
 /// that packing would cost more than the product: columns are transposed in registers on the way to their sums.
 /// </summary>
 internal static unsafe class FewRows<T>
     where T : unmanaged
 {
     /// <summary>Rows of A; for more, packing pays.</summary>
-    public const int MaxRows = 3;
+    public const int MaxRows = 4;
 
     /// <summary>Terms of a sum that are added at a time.</summary>
     public const int Terms = 8;
@@ -62,8 +62,11 @@ internal static unsafe class FewRows<S, V, T>
                 case 2:
                     Tile<Size2>(p, first, second);
                     break;
-                default:
+                case 3:
                     Tile<Size3>(p, first, second);
+                    break;
+                default:
+                    Tile<Size4>(p, first, second);
                     break;
             }
         }
@@ -79,11 +82,14 @@ internal static unsafe class FewRows<S, V, T>
         V c1b = S.Zero;
         V c2a = S.Zero;
         V c2b = S.Zero;
+        V c3a = S.Zero;
+        V c3b = S.Zero;
         long stepA = p.ColumnStepA;
         long stepB = p.ColumnStepB;
         T* a0 = (T*)p.A;
         T* a1 = a0 + p.RowStepA;
         T* a2 = a1 + p.RowStepA;
+        T* a3 = a2 + p.RowStepA;
         T* ba = (T*)p.B + (first * stepB);
         T* bb = (T*)p.B + (second * stepB);
         int k = p.K;
@@ -93,13 +99,16 @@ internal static unsafe class FewRows<S, V, T>
             c0a = Links(a0, stepA, w, v, c0a, 0);
             c1a = sizeof(R) > 1 ? Links(a1, stepA, w, v, c1a, 0) : c1a;
             c2a = sizeof(R) > 2 ? Links(a2, stepA, w, v, c2a, 0) : c2a;
+            c3a = sizeof(R) > 3 ? Links(a3, stepA, w, v, c3a, 0) : c3a;
             FourColumns<S, V, T>.LoadEight(bb, stepB, out w, out v);
             c0b = Links(a0, stepA, w, v, c0b, 0);
             c1b = sizeof(R) > 1 ? Links(a1, stepA, w, v, c1b, 0) : c1b;
             c2b = sizeof(R) > 2 ? Links(a2, stepA, w, v, c2b, 0) : c2b;
+            c3b = sizeof(R) > 3 ? Links(a3, stepA, w, v, c3b, 0) : c3b;
             a0 += Terms * stepA;
             a1 += Terms * stepA;
             a2 += Terms * stepA;
+            a3 += Terms * stepA;
             ba += Terms;
             bb += Terms;
         }
@@ -111,14 +120,17 @@ internal static unsafe class FewRows<S, V, T>
             a0 -= skip * stepA;
             a1 -= skip * stepA;
             a2 -= skip * stepA;
+            a3 -= skip * stepA;
             FourColumns<S, V, T>.LoadEight(ba - skip, stepB, out FourColumns<S, V, T> w, out FourColumns<S, V, T> v);
             c0a = Links(a0, stepA, w, v, c0a, skip);
             c1a = sizeof(R) > 1 ? Links(a1, stepA, w, v, c1a, skip) : c1a;
             c2a = sizeof(R) > 2 ? Links(a2, stepA, w, v, c2a, skip) : c2a;
+            c3a = sizeof(R) > 3 ? Links(a3, stepA, w, v, c3a, skip) : c3a;
             FourColumns<S, V, T>.LoadEight(bb - skip, stepB, out w, out v);
             c0b = Links(a0, stepA, w, v, c0b, skip);
             c1b = sizeof(R) > 1 ? Links(a1, stepA, w, v, c1b, skip) : c1b;
             c2b = sizeof(R) > 2 ? Links(a2, stepA, w, v, c2b, skip) : c2b;
+            c3b = sizeof(R) > 3 ? Links(a3, stepA, w, v, c3b, skip) : c3b;
         }
 
         T* c = (T*)p.C;
@@ -134,6 +146,12 @@ internal static unsafe class FewRows<S, V, T>
         {
             S.Store(c + (2 * p.RowStepC) + first, c2a);
             S.Store(c + (2 * p.RowStepC) + second, c2b);
+        }
+
+        if (sizeof(R) > 3)
+        {
+            S.Store(c + (3 * p.RowStepC) + first, c3a);
+            S.Store(c + (3 * p.RowStepC) + second, c3b);
         }
     }
 

@@ -64,8 +64,11 @@ internal static unsafe class ProductLoop<S, V, T>
     private const int TermsAtATime = 2;
     private const int BlockN = 2048;
 
-    /// <summary>Depth from which the sums of a tile take longer than its gates do to come from memory.</summary>
+    /// <summary>Depth from which the sums of a tile take longer than what is asked for meanwhile does to come from memory.</summary>
     private const int DeepEnoughToWait = 64;
+
+    /// <summary>Bytes of B from which operands are taken to lie beyond the second-level cache.</summary>
+    private const int FarBytes = 512 * 1024;
 
     /// <summary>Rows from which a product of the remaining columns alone pays.</summary>
     private const int LeastRowsForRemainder = 32;
@@ -89,14 +92,14 @@ internal static unsafe class ProductLoop<S, V, T>
         {
             FewRows<T>.Run(p);
         }
-        else if (p.RowStepA == 1 && p.N < S.Count && p.M >= 2 * S.Count)
-        {
-            RunTransposed(p);
-        }
         else
         {
             int rest = Remainder(p);
-            RunBlocks(p with { N = p.N - rest });
+            if (rest < p.N)
+            {
+                RunBlocks(p with { N = p.N - rest });
+            }
+
             if (rest > 0)
             {
                 RunRemainder(p, rest);
@@ -115,8 +118,14 @@ internal static unsafe class ProductLoop<S, V, T>
     private static int Remainder(in Product p)
     {
         int rest = p.N % S.Count;
+        if (p.RowStepA == 1)
+        {
+            // A is transposed already, as in the gradient of a layer's weights.
+            return p.M >= 2 * S.Count && (p.N < S.Count || rest <= S.Count * 3 / 4) ? rest : 0;
+        }
+
         bool few = rest <= FewRows<T>.MaxRows && p.N > S.Count && p.M >= LeastRowsForRemainder && p.K >= FewRows<T>.Terms;
-        return few && p.ColumnStepA == 1 && p.RowStepA != 1 ? rest : 0;
+        return few && p.ColumnStepA == 1 ? rest : 0;
     }
 
     /// <summary>The last columns as a transposed product, which has few rows, and a transposition.</summary>
@@ -125,7 +134,16 @@ internal static unsafe class ProductLoop<S, V, T>
     {
         int first = p.N - rest;
         T* scratch = (T*)Workspace.Get(Workspace.Purpose.Transposed, (long)p.M * rest * sizeof(T));
-        FewRows<T>.Run(p.Transposed(first, sizeof(T), (nint)scratch));
+        Product transposed = p.Transposed(first, sizeof(T), (nint)scratch);
+        if (p.RowStepA == 1)
+        {
+            RunBlocks(transposed);
+        }
+        else
+        {
+            FewRows<T>.Run(transposed);
+        }
+
         T* c = (T*)p.C + first;
         if (p.Gate == 0)
         {
@@ -212,7 +230,7 @@ internal static unsafe class ProductLoop<S, V, T>
         }
     }
 
-    /// <summary>Asks for a tile's gates, which lie in other rows of memory.</summary>
+    /// <summary>Asks for a tile of C, or for its gates: other rows lie on other pages.</summary>
     private static void AskFor(T* gates, long rowStep, int rows, int columns)
     {
         for (int row = 0; row < rows; row++)
@@ -227,18 +245,6 @@ internal static unsafe class ProductLoop<S, V, T>
     /// <summary>What a gate lets pass: 0 where it is zero or below.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Passed(V sum, V gate) => S.Select(S.LessEqual(gate, S.Zero), S.Zero, sum);
-
-    /// <summary>
-    /// For few columns and a transposed A (the weight gradient of a classifier): the transposed product, whose long axis fills the
-    /// lanes and needs no packing, then a transposition.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void RunTransposed(Product p)
-    {
-        T* scratch = (T*)Workspace.Get(Workspace.Purpose.Transposed, (long)p.M * p.N * sizeof(T));
-        RunBlocks(p.Transposed(0, sizeof(T), (nint)scratch));
-        Transpose(scratch, p.M, p.N, (T*)p.C, p.RowStepC);
-    }
 
     private static void RunBlocks(Product p)
     {
@@ -358,13 +364,14 @@ internal static unsafe class ProductLoop<S, V, T>
                 call.B = (byte*)(packed ? copy : SourceB(column));
                 call.RowStepB = packed ? vectors * S.Count * sizeof(T) : (nint)(Product.RowStepB * sizeof(T));
                 call.C = (byte*)((T*)Product.C + (FirstRow * Product.RowStepC) + FirstColumn + column);
-                RunStrip(call, tiles, packedA, start, start + largest, column, columns);
+                Source next = StripByStrip && PackedB && strip + 1 < strips ? SourceOfStrip(Part(Columns, strip + 1, strips, S.Count)) : default;
+                RunStrip(call, tiles, packedA, next, start, start + largest, column, columns);
             }
         }
 
         /// <summary>Runs the tiles of one strip from the first row on. Where rows do not share out evenly, the first tiles have one more, as <see cref="Part"/> has it.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void RunStrip(TileCall call, int tiles, T* packedA, T* start, T* apart, int column, int columns)
+        private readonly void RunStrip(TileCall call, int tiles, T* packedA, Source next, T* start, T* apart, int column, int columns)
         {
             int vectors = Parts(columns, S.Count);
             T* c = (T*)call.C;
@@ -378,11 +385,13 @@ internal static unsafe class ProductLoop<S, V, T>
             long sumStep = aside ? vectors * S.Count : Product.RowStepC;
             call.RowStepC = (nint)(sumStep * sizeof(T));
             call.LastLanes = aside ? S.Count : columns - ((vectors - 1) * S.Count);
-            bool asksForGate = last && Product.Gate != 0 && Depth >= DeepEnoughToWait;
+            bool asks = Depth >= DeepEnoughToWait;
+            bool asksFar = asks && (long)Product.K * Product.N * sizeof(T) >= FarBytes;
             (int least, int taller) = Math.DivRem(Rows, tiles);
             int tallRows = taller * (least + 1);
             int height = 0;
             delegate* <TileCall*, void> run = null;
+            int tile = 0;
             for (int row = 0; row < Rows; row += height)
             {
                 if (row == 0 || row == tallRows)
@@ -399,7 +408,13 @@ internal static unsafe class ProductLoop<S, V, T>
                     Continue(&call, c, whole ? null : start, height, columns);
                 }
 
-                if (asksForGate)
+                if (asksFar)
+                {
+                    next.AskFor(tile++, tiles);
+                    AskFor(c, Product.RowStepC, height, columns);
+                }
+
+                if (asks && last && Product.Gate != 0)
                 {
                     AskFor((T*)((byte*)c + Product.Gate), Product.RowStepC, height, columns);
                 }
@@ -440,8 +455,35 @@ internal static unsafe class ProductLoop<S, V, T>
             return packed;
         }
 
+        /// <summary>Where a strip of B lies.</summary>
+        private readonly Source SourceOfStrip((int Column, int Columns) strip) =>
+            Product.ColumnStepB == 1
+                ? new(SourceB(strip.Column), Product.RowStepB, Depth, strip.Columns)
+                : new(SourceB(strip.Column), Product.ColumnStepB, strip.Columns, Depth);
+
         private readonly T* SourceA(int row) => (T*)Product.A + ((FirstRow + row) * Product.RowStepA) + (FirstK * Product.ColumnStepA);
 
         private readonly T* SourceB(int column) => (T*)Product.B + (FirstK * Product.RowStepB) + ((FirstColumn + column) * Product.ColumnStepB);
+    }
+
+    /// <summary>Some runs of elements in memory, of one length and at even distances, that will be packed soon.</summary>
+    private readonly struct Source(T* start, long step, int runs, int length)
+    {
+        private const int Line = 64;
+
+        /// <summary>Asks for one of several parts of the runs, which then come to the second-level cache while a tile runs.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void AskFor(int part, int parts)
+        {
+            int end = (int)((long)runs * (part + 1) / parts);
+            for (int run = (int)((long)runs * part / parts); run < end; run++)
+            {
+                byte* first = (byte*)(start + (run * step));
+                for (long at = 0; at < (long)length * sizeof(T); at += Line)
+                {
+                    Prefetch.DistantLine(first + at);
+                }
+            }
+        }
     }
 }
