@@ -65,7 +65,7 @@ internal static class Compare
             foreach (var peer in peers.Where(peer => peer != best))
                 peer.Dispose();
             Block.Settle(step);
-            Measure(settings, step, seconds => best.Run(variant, seconds));
+            Measure(settings, Arithmetic.Operations(workload, examples), step, seconds => best.Run(variant, seconds));
             return ExitCodes.Done;
         }
         finally
@@ -116,10 +116,11 @@ internal static class Compare
         double Time(Block block) => byCpu ? block.CpuMilliseconds : block.WallMilliseconds;
     }
 
-    private static void Measure(CompareSettings settings, Action ours, Func<double, Block> theirs)
+    private static void Measure(CompareSettings settings, double operations, Action ours, Func<double, Block> theirs)
     {
         var seconds = settings.Seconds / settings.Rounds / 2;
         var pairs = new List<(Block Ours, Block Theirs)>();
+        var peaks = new List<double>();
         Report.Line($"  round   ours ms (CPU)        peer ms (CPU)       ratio (CPU)   load");
         for (var round = 0; round < settings.Rounds; round++)
         {
@@ -135,6 +136,7 @@ internal static class Compare
                 first = Own();
             }
             pairs.Add((first, second));
+            peaks.Add(Peak.Brief(settings.Threads));
             Report.Line(
                 $"  {round + 1, 5} {first.WallMilliseconds, 9:F4} ({first.CpuMilliseconds, 8:F4}) {second.WallMilliseconds, 9:F4} ({second.CpuMilliseconds, 8:F4}) {Wall(first, second), 7:F2} ({Cpu(first, second):F2})  {Machine.Load()}"
             );
@@ -145,6 +147,9 @@ internal static class Compare
         Report.Line(
             $"by CPU time:  {Summary(pairs, Cpu)}; ours {Median(pairs.Select(p => p.Ours.CpuMilliseconds)):F4} ms, peer {Median(pairs.Select(p => p.Theirs.CpuMilliseconds)):F4} ms"
         );
+        ReportRates(operations, pairs, Median(peaks));
+        var (graph, tensors, collections) = Alloc.Measure(ours);
+        Report.Line($"a step of ours allocates {graph:N0} bytes of graph and {tensors:N0} of tensors; {collections:F1} collections in 1000 steps");
         Report.Line($"{settings.Workload} t{settings.Threads} {settings.Path} {Summary(pairs, settings.ByCpu ? Cpu : Wall)}");
 
         Block Own()
@@ -158,6 +163,16 @@ internal static class Compare
             Thread.Sleep(Rest);
             return theirs(seconds);
         }
+    }
+
+    private static void ReportRates(double operations, List<(Block Ours, Block Theirs)> pairs, double peak)
+    {
+        var ours = operations / Median(pairs.Select(p => p.Ours.WallMilliseconds)) / 1e6;
+        var theirs = operations / Median(pairs.Select(p => p.Theirs.WallMilliseconds)) / 1e6;
+        Report.Line(
+            $"{operations / 1e6:F2} million operations a step: ours {ours:F1} GFLOP/s, peer {theirs:F1}, of {peak:F1} in registers between the rounds: {ours / peak:P0} and {theirs / peak:P0} of the peak"
+        );
+        Report.Line($"at the peak, products and convolutions alone would take {theirs / peak:F2} of the peer's time");
     }
 
     private static double Wall(Block ours, Block theirs) => ours.WallMilliseconds / theirs.WallMilliseconds;

@@ -11,27 +11,38 @@ internal static unsafe class Peak
     private const int Repeats = 7;
     private const double SecondsEach = 0.1;
     private const nuint Alignment = 4096;
+    private const int BriefRepeats = 3;
+    private const double BriefSeconds = 0.005;
     private static float sink;
+
+    private static readonly (int Bits, bool There, Func<long, float> Loop)[] Loops =
+    [
+        (512, Avx512F.IsSupported, FusedLoops.Wide512),
+        (256, Vector256.IsHardwareAccelerated, FusedLoops.Wide256),
+        (128, Vector128.IsHardwareAccelerated, FusedLoops.Wide128),
+    ];
+
+    /// <summary>Thousand millions of operations in a second that fused multiply-adds in the widest registers make now, in some milliseconds.</summary>
+    /// <param name="threads">How many threads work at once.</param>
+    internal static double Brief(int threads)
+    {
+        var (bits, _, loop) = Loops.First(each => each.There);
+        return Rate(threads, turns => () => sink += loop(turns), Operations(bits), BriefSeconds, BriefRepeats).Median;
+    }
 
     /// <summary>Runs the command.</summary>
     /// <param name="threads">How many threads work at once.</param>
     internal static int Run(int threads)
     {
-        (int Bits, bool There, Func<long, float> Loop)[] loops =
-        [
-            (512, Avx512F.IsSupported, FusedLoops.Wide512),
-            (256, Vector256.IsHardwareAccelerated, FusedLoops.Wide256),
-            (128, Vector128.IsHardwareAccelerated, FusedLoops.Wide128),
-        ];
         Report.Line($"threads {threads}, load {Machine.Load()}: median and best of {Repeats}");
-        foreach (var (bits, there, loop) in loops)
+        foreach (var (bits, there, loop) in Loops)
         {
             if (!there)
             {
                 Report.Line($"FMA float32 {bits} bits: not on this processor");
                 continue;
             }
-            var (median, best) = Rate(threads, turns => () => sink += loop(turns), 2.0 * FusedLoops.Chains * bits / 32);
+            var (median, best) = Rate(threads, turns => () => sink += loop(turns), Operations(bits));
             Report.Line($"FMA float32 {bits} bits   {median, 8:F1} GFLOP/s  best {best, 8:F1}");
         }
         foreach (
@@ -61,15 +72,24 @@ internal static unsafe class Peak
     }
 
     /// <summary>Thousand millions of units in a second, all threads together, when each turn has so many units.</summary>
-    private static (double Median, double Best) Rate(int threads, Func<long, Action> job, double units)
+    private static (double Median, double Best) Rate(
+        int threads,
+        Func<long, Action> job,
+        double units,
+        double secondsEach = SecondsEach,
+        int repeats = Repeats
+    )
     {
         Seconds(1, job(1));
         long turns = 1;
-        while (Seconds(1, job(turns)) is var spent && spent < SecondsEach)
-            turns = Math.Max(2 * turns, (long)Math.Min(turns * 1000.0, turns * SecondsEach / Math.Max(spent, 1e-9)));
-        var rates = Enumerable.Range(0, Repeats).Select(_ => threads * turns * units / Seconds(threads, job(turns)) / 1e9).ToArray();
+        while (Seconds(1, job(turns)) is var spent && spent < secondsEach)
+            turns = Math.Max(2 * turns, (long)Math.Min(turns * 1000.0, turns * secondsEach / Math.Max(spent, 1e-9)));
+        var rates = Enumerable.Range(0, repeats).Select(_ => threads * turns * units / Seconds(threads, job(turns)) / 1e9).ToArray();
         return (Machine.Median(rates), rates.Max());
     }
+
+    // In a turn of a loop, for registers of so many bits.
+    private static double Operations(int bits) => 2.0 * FusedLoops.Chains * bits / 32;
 
     private static double Seconds(int threads, Action work)
     {
