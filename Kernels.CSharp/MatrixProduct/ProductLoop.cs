@@ -63,6 +63,7 @@ internal static unsafe class ProductLoop<S, V, T>
     /// <summary>Values of k that tiles of a packed A take in a round; blocks of K are whole rounds where they can be.</summary>
     private const int TermsAtATime = 2;
     private const int BlockN = 2048;
+    private const int LineBytes = 64;
 
     /// <summary>Depth from which the sums of a tile take longer than what is asked for meanwhile does to come from memory.</summary>
     private const int DeepEnoughToWait = 64;
@@ -124,11 +125,11 @@ internal static unsafe class ProductLoop<S, V, T>
             return p.M >= 2 * S.Count && (p.N < S.Count || rest <= S.Count * 3 / 4) ? rest : 0;
         }
 
-        bool few = rest <= FewRows<T>.MaxRows && p.N > S.Count && p.M >= LeastRowsForRemainder && p.K >= FewRows<T>.Terms;
+        bool few = rest <= FewRows<T>.MaxRows && p.M >= LeastRowsForRemainder && p.K >= FewRows<T>.Terms;
         return few && p.ColumnStepA == 1 ? rest : 0;
     }
 
-    /// <summary>The last columns as a transposed product, which has few rows, and a transposition.</summary>
+    /// <summary>The last columns as a transposed product, whose long axis fills the lanes, and a transposition.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void RunRemainder(Product p, int rest)
     {
@@ -231,13 +232,13 @@ internal static unsafe class ProductLoop<S, V, T>
     }
 
     /// <summary>Asks for a tile of C, or for its gates: other rows lie on other pages.</summary>
-    private static void AskFor(T* gates, long rowStep, int rows, int columns)
+    private static void AskFor(T* start, long rowStep, int rows, int columns)
     {
         for (int row = 0; row < rows; row++)
         {
-            for (int column = 0; column < columns; column += S.Count)
+            for (int column = 0; column < columns; column += LineBytes / sizeof(T))
             {
-                Prefetch.Line(gates + (row * rowStep) + column);
+                Prefetch.Line(start + (row * rowStep) + column);
             }
         }
     }
@@ -411,6 +412,10 @@ internal static unsafe class ProductLoop<S, V, T>
                 if (asksFar)
                 {
                     next.AskFor(tile++, tiles);
+                }
+
+                if (asksFar && FirstK == 0)
+                {
                     AskFor(c, Product.RowStepC, height, columns);
                 }
 
@@ -469,8 +474,6 @@ internal static unsafe class ProductLoop<S, V, T>
     /// <summary>Some runs of elements in memory, of one length and at even distances, that will be packed soon.</summary>
     private readonly struct Source(T* start, long step, int runs, int length)
     {
-        private const int Line = 64;
-
         /// <summary>Asks for one of several parts of the runs, which then come to the second-level cache while a tile runs.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void AskFor(int part, int parts)
@@ -479,7 +482,7 @@ internal static unsafe class ProductLoop<S, V, T>
             for (int run = (int)((long)runs * part / parts); run < end; run++)
             {
                 byte* first = (byte*)(start + (run * step));
-                for (long at = 0; at < (long)length * sizeof(T); at += Line)
+                for (long at = 0; at < (long)length * sizeof(T); at += LineBytes)
                 {
                     Prefetch.DistantLine(first + at);
                 }

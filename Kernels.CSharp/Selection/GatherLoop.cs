@@ -50,6 +50,11 @@ internal static unsafe class GatherLoop
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Rows(byte* y, byte* x, int* indices, long from, long to, long bytes)
     {
+        if (from >= to)
+        {
+            return;
+        }
+
         Scout scout = new(x, indices, from, to, bytes);
         for (int line = 0; line < Ahead && !scout.Arrived; line++)
         {

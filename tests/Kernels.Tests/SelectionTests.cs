@@ -20,6 +20,7 @@ public sealed class SelectionTests
             { 3, 4, 5000, 1 },
             { 3000, 2, 40, 8 },
             { 0, 5, 3, 2 },
+            { 0, 5, 100, 1 },
         };
 
     [Theory]

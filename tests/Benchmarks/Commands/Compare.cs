@@ -136,6 +136,7 @@ internal static class Compare
                 first = Own();
             }
             pairs.Add((first, second));
+            Thread.Sleep(Rest);
             peaks.Add(Peak.Brief(settings.Threads));
             Report.Line(
                 $"  {round + 1, 5} {first.WallMilliseconds, 9:F4} ({first.CpuMilliseconds, 8:F4}) {second.WallMilliseconds, 9:F4} ({second.CpuMilliseconds, 8:F4}) {Wall(first, second), 7:F2} ({Cpu(first, second):F2})  {Machine.Load()}"
@@ -147,9 +148,9 @@ internal static class Compare
         Report.Line(
             $"by CPU time:  {Summary(pairs, Cpu)}; ours {Median(pairs.Select(p => p.Ours.CpuMilliseconds)):F4} ms, peer {Median(pairs.Select(p => p.Theirs.CpuMilliseconds)):F4} ms"
         );
-        ReportRates(operations, pairs, Median(peaks));
-        var (graph, tensors, collections) = Alloc.Measure(ours);
-        Report.Line($"a step of ours allocates {graph:N0} bytes of graph and {tensors:N0} of tensors; {collections:F1} collections in 1000 steps");
+        ReportRates(operations, pairs, settings.ByCpu, Median(peaks));
+        var (graph, tensors, _) = Alloc.Measure(ours);
+        Report.Line($"a step of ours allocates {graph:N0} bytes of graph and {tensors:N0} of tensors, its batch's indices included");
         Report.Line($"{settings.Workload} t{settings.Threads} {settings.Path} {Summary(pairs, settings.ByCpu ? Cpu : Wall)}");
 
         Block Own()
@@ -165,14 +166,16 @@ internal static class Compare
         }
     }
 
-    private static void ReportRates(double operations, List<(Block Ours, Block Theirs)> pairs, double peak)
+    private static void ReportRates(double operations, List<(Block Ours, Block Theirs)> pairs, bool byCpu, double peak)
     {
-        var ours = operations / Median(pairs.Select(p => p.Ours.WallMilliseconds)) / 1e6;
-        var theirs = operations / Median(pairs.Select(p => p.Theirs.WallMilliseconds)) / 1e6;
+        var ours = operations / Median(pairs.Select(p => Time(p.Ours))) / 1e6;
+        var theirs = operations / Median(pairs.Select(p => Time(p.Theirs))) / 1e6;
         Report.Line(
             $"{operations / 1e6:F2} million operations a step: ours {ours:F1} GFLOP/s, peer {theirs:F1}, of {peak:F1} in registers between the rounds: {ours / peak:P0} and {theirs / peak:P0} of the peak"
         );
         Report.Line($"at the peak, products and convolutions alone would take {theirs / peak:F2} of the peer's time");
+
+        double Time(Block block) => byCpu ? block.CpuMilliseconds : block.WallMilliseconds;
     }
 
     private static double Wall(Block ours, Block theirs) => ours.WallMilliseconds / theirs.WallMilliseconds;

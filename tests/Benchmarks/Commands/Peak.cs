@@ -83,7 +83,7 @@ internal static unsafe class Peak
         Seconds(1, job(1));
         long turns = 1;
         while (Seconds(1, job(turns)) is var spent && spent < secondsEach)
-            turns = Math.Max(2 * turns, (long)Math.Min(turns * 1000.0, turns * secondsEach / Math.Max(spent, 1e-9)));
+            turns = Math.Max(2 * turns, (long)Math.Min(turns * 10.0, turns * secondsEach / Math.Max(spent, 1e-9)));
         var rates = Enumerable.Range(0, repeats).Select(_ => threads * turns * units / Seconds(threads, job(turns)) / 1e9).ToArray();
         return (Machine.Median(rates), rates.Max());
     }
@@ -93,6 +93,13 @@ internal static unsafe class Peak
 
     private static double Seconds(int threads, Action work)
     {
+        // On one processor a thread of its own might be done before this one looks at the clock.
+        if (threads == 1)
+        {
+            var start = Stopwatch.GetTimestamp();
+            work();
+            return Stopwatch.GetElapsedTime(start).TotalSeconds;
+        }
         using var gate = new Barrier(threads + 1);
         var workers = Enumerable.Range(0, threads).Select(_ => new Thread(Work)).ToArray();
         foreach (var worker in workers)
