@@ -8,7 +8,7 @@ namespace Hybrid.Kernels.Tests;
 /// <summary>
 /// The matrix product, bit for bit against the chain of fused multiply-adds that rule R10 prescribes, at sizes on both sides of
 /// every blocking constant (tiles of 14, 9 and 6 rows, of 2 and 3 vectors of 2 to 16 elements, blocks of 512 rows, 2048 columns and 1024 terms,
-/// terms by one and by two; products of few rows: 3 rows, 8 terms).
+/// terms by one and by two; products of few rows: 5 or 10 rows, 8 terms; remainders of 5, 10 and 12 columns).
 /// </summary>
 public sealed class MatrixProductTests
 {
