@@ -380,19 +380,16 @@ internal static unsafe class ProductLoop<S, V, T>
             bool pairs = PackedA && Depth % TermsAtATime == 0;
             bool last = Product.HasEpilogue && FirstK + Depth == Product.K;
 
-            // Rows that are not whole vectors are finished outside of C: 0.76 to 0.89 of the time at 1437 x 10 x 50, probably as parts of vectors that were just written
-            // are slow to read.
+            // Rows that are not whole vectors are finished outside of C: 0.76 to 0.89 of the time at 1437 x 10 x 50, when that came here, probably as parts of vectors
+            // that were just written are slow to read.
             bool aside = last && !whole;
             long sumStep = aside ? vectors * S.Count : Product.RowStepC;
             call.RowStepC = (nint)(sumStep * sizeof(T));
             call.LastLanes = aside ? S.Count : columns - ((vectors - 1) * S.Count);
-            bool asks = Depth >= DeepEnoughToWait;
-            bool asksFar = asks && (long)Product.K * Product.N * sizeof(T) >= FarBytes;
             (int least, int taller) = Math.DivRem(Rows, tiles);
             int tallRows = taller * (least + 1);
             int height = 0;
             delegate* <TileCall*, void> run = null;
-            int tile = 0;
             for (int row = 0; row < Rows; row += height)
             {
                 if (row == 0 || row == tallRows)
@@ -409,19 +406,9 @@ internal static unsafe class ProductLoop<S, V, T>
                     Continue(&call, c, whole ? null : start, height, columns);
                 }
 
-                if (asksFar)
+                if (Depth >= DeepEnoughToWait)
                 {
-                    next.AskFor(tile++, tiles);
-                }
-
-                if (asksFar && FirstK == 0)
-                {
-                    AskFor(c, Product.RowStepC, height, columns);
-                }
-
-                if (asks && last && Product.Gate != 0)
-                {
-                    AskFor((T*)((byte*)c + Product.Gate), Product.RowStepC, height, columns);
+                    AskAhead(c, next, row, height, columns);
                 }
 
                 run(&call);
@@ -431,6 +418,26 @@ internal static unsafe class ProductLoop<S, V, T>
                 }
 
                 c += height * Product.RowStepC;
+            }
+        }
+
+        /// <summary>Asks for what a tile will write and its gates, and for its share of what is packed next.</summary>
+        private readonly void AskAhead(T* c, Source next, int row, int height, int columns)
+        {
+            bool far = (long)Product.K * Product.N * sizeof(T) >= FarBytes;
+            if (far)
+            {
+                next.AskFor(row, row + height, Rows);
+            }
+
+            if (far && FirstK == 0)
+            {
+                AskFor(c, Product.RowStepC, height, columns);
+            }
+
+            if (Product.Gate != 0 && FirstK + Depth == Product.K)
+            {
+                AskFor((T*)((byte*)c + Product.Gate), Product.RowStepC, height, columns);
             }
         }
 
@@ -474,12 +481,11 @@ internal static unsafe class ProductLoop<S, V, T>
     /// <summary>Some runs of elements in memory, of one length and at even distances, that will be packed soon.</summary>
     private readonly struct Source(T* start, long step, int runs, int length)
     {
-        /// <summary>Asks for one of several parts of the runs, which then come to the second-level cache while a tile runs.</summary>
+        /// <summary>Asks for the runs from one share of them (inclusive) to another; they then come to the second-level cache while a tile runs.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public void AskFor(int part, int parts)
+        public void AskFor(long from, long to, long shares)
         {
-            int end = (int)((long)runs * (part + 1) / parts);
-            for (int run = (int)((long)runs * part / parts); run < end; run++)
+            for (long run = runs * from / shares; run < runs * to / shares; run++)
             {
                 byte* first = (byte*)(start + (run * step));
                 for (long at = 0; at < (long)length * sizeof(T); at += LineBytes)
