@@ -1,0 +1,50 @@
+namespace Hybrid.Kernels;
+
+/// <summary>One product C = op(A) op(B), as addresses and steps in elements; transposition has become a choice of steps.</summary>
+internal struct Product
+{
+    public nint A;
+
+    /// <summary>From op(A)[i, p] to op(A)[i + 1, p].</summary>
+    public long RowStepA;
+
+    /// <summary>From op(A)[i, p] to op(A)[i, p + 1].</summary>
+    public long ColumnStepA;
+    public nint B;
+    public long RowStepB;
+    public long ColumnStepB;
+    public nint C;
+    public long RowStepC;
+    public int M;
+    public int N;
+    public int K;
+
+    /// <summary>A number for each column to add to the sums, or 0 for none.</summary>
+    public nint Bias;
+
+    /// <summary>Whether results are then rectified.</summary>
+    public bool Rectify;
+
+    /// <summary>Bytes from C to the gates that lie as C does, or 0 for none.</summary>
+    public nint Gate;
+
+    /// <summary>Whether anything is to be done to finished sums.</summary>
+    public readonly bool HasEpilogue => Bias != 0 || Rectify || Gate != 0;
+
+    /// <summary>C^T = op(B)^T op(A)^T of the columns from one on, contiguous, without an epilogue. The products in each chain only swap their factors.</summary>
+    public readonly Product Transposed(int firstColumn, int size, nint target) =>
+        new()
+        {
+            A = B + (nint)(firstColumn * ColumnStepB * size),
+            RowStepA = ColumnStepB,
+            ColumnStepA = RowStepB,
+            B = A,
+            RowStepB = ColumnStepA,
+            ColumnStepB = RowStepA,
+            C = target,
+            RowStepC = M,
+            M = N - firstColumn,
+            N = M,
+            K = K,
+        };
+}
