@@ -199,6 +199,7 @@ and [<Sealed; AllowNullLiteral>] internal CellState(name: string, initial: Value
         if owned && isNull leaf && readers = 0 && not (Object.ReferenceEquals(next, value)) then
             spare <- value
 
+        next.Forget()
         value <- next
         owned <- own
         leaf <- null

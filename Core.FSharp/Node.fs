@@ -93,6 +93,8 @@ type Operands internal (pool: WorkerPool) =
     member internal this.Second = this.Outputs[1]
     member val internal Inputs: nativeint[] = Array.zeroCreate 8 with get, set
     member internal _.Pool = pool
+    /// Where the transpose of an input is that the kernel would rather read; 0 where there is none.
+    member val internal Transpose = 0n with get, set
     /// Whether steps inside of a kernel are timed.
     member val internal Measure = false with get, set
 
@@ -104,6 +106,9 @@ type internal Kernel(run: Action<Operands>) =
     /// Products that are summed up inside, beyond what the step's own node tells.
     abstract MultiplyAdds: int64
     default _.MultiplyAdds = 0L
+    /// The shape of the matrix whose transpose is the second input, where the kernel would rather have that in rows without gaps; otherwise null.
+    abstract Untransposed: Shape
+    default _.Untransposed = null
 
 /// Axes as users give them.
 module internal Axis =

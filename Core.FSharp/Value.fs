@@ -2,6 +2,7 @@ namespace Hybrid.Core
 
 open System
 open System.Runtime.InteropServices
+open System.Threading
 open Hybrid.Kernels
 
 /// Numbers as text, the same in every culture.
@@ -13,6 +14,12 @@ module internal Numbers =
 /// An evaluated tensor: a block of memory, read row-major, that is never written again once an expression can see it.
 [<Sealed; AllowNullLiteral>]
 type Value internal (storage: Storage, shape: Shape, dtype: ElementType) =
+    // Making one takes as long as it saves in 6 to 16 products (42 us for 128 x 784, of which it saves 3 to 7 in each).
+    static let usesBeforeTransposing = 16
+
+    let mutable transpose: Storage = null
+    let mutable uses = 0
+
     /// The shape.
     member _.Shape = shape
 
@@ -27,6 +34,30 @@ type Value internal (storage: Storage, shape: Shape, dtype: ElementType) =
 
     static member internal Allocate(shape: Shape, dtype: ElementType) =
         Value(Storage(shape.Size * int64 (dtype.Size())), shape, dtype)
+
+    /// The address of a copy of this matrix with rows and columns exchanged, for a product that reads it so; 0 until enough products have asked, as
+    /// weights that change from step to step would be copied each time. It lives as long as the value, or until `Forget`.
+    member internal _.Transpose(pool: WorkerPool) : nativeint =
+        uses <- uses + 1
+
+        if isNull transpose && uses > usesBeforeTransposing then
+            let rows, columns = shape[0], shape[1]
+            let copy = Storage(shape.Size * int64 (dtype.Size()))
+
+            let space =
+                IterationSpace.Create(ReadOnlySpan [| columns; rows |], ReadOnlySpan<int64[]> [| [| int64 rows; 1L |]; [| 1L; int64 columns |] |])
+
+            Elementwise.Copy(dtype, space, copy.Pointer, storage.Pointer, pool)
+            Volatile.Write(&transpose, copy)
+
+        match Volatile.Read &transpose with
+        | null -> 0n
+        | copy -> copy.Pointer
+
+    /// Gives up what was made of the elements: they were written over.
+    member internal _.Forget() =
+        uses <- 0
+        transpose <- null
 
     /// The same memory under another shape of the same size.
     member internal _.Reshaped(shape: Shape) = Value(storage, shape, dtype)

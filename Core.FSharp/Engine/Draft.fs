@@ -77,6 +77,7 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
                 Outputs = [||]
                 Inputs = [||]
                 Offsets = offsets
+                Transpose = -1
                 Shape = n.Shape
                 DType = n.DType
                 Bytes = bytes
@@ -339,6 +340,19 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
                 | _ -> ()
         |]
 
+    // The slot of the transpose of a leaf, for a step that would rather read that; -1 for none. All steps share it, so that it counts a run once.
+    let transposeFor (step: Step) (inputs: Block[]) =
+        match step.Kernel.Untransposed with
+        | null -> -1
+        | wanted ->
+            match places[inputs[1].Slot] with
+            // A transposed matrix of these lengths without gaps in its columns is all of it.
+            | Leaf position when Shapes.same order.Nodes[position].Shape wanted ->
+                match places.IndexOf(Transpose position) with
+                | -1 -> (fixedBlock (Transpose position)).Slot
+                | slot -> slot
+            | _ -> -1
+
     // Makes a step of the node at a position, or a place, or a way to look at another's memory.
     let rec make i =
         let n = work.Nodes[i]
@@ -419,6 +433,7 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
                 { step with
                     Outputs = slots outputs
                     Inputs = slots inputs
+                    Transpose = transposeFor step inputs
                 })
 
         struct (finished.ToArray(), places.ToArray(), bytes, overwrites)

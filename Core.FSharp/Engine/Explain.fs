@@ -13,6 +13,7 @@ let private text (format: FormattableString) =
 let private place (plan: Plan) slot =
     match plan.Places[slot] with
     | Leaf position -> $"in{position}"
+    | Transpose position -> $"transpose of in{position}"
     | Scalar position -> $"number{position}"
     | Constant _ -> "constant"
     | Result number -> $"out{number}"
@@ -43,10 +44,16 @@ and private row indent times (plan: Plan) i (step: Step) =
         else
             text $"{float plan.StepTicks[i] / float plan.TimedRuns / float Stopwatch.Frequency * 1e6:F1}"
 
+    let inputs =
+        if step.Transpose < 0 then
+            step.Inputs
+        else
+            Array.append step.Inputs [| step.Transpose |]
+
     let shape = $"{Value.NameOf step.DType}{step.Shape}"
 
     text
-        $"{i, 5}  {times * step.Bytes, 12:N0} {predicted, 12:F1} {measured, 12}  {indent}{step.Name} {shape}  {places step.Inputs} -> {places step.Outputs}"
+        $"{i, 5}  {times * step.Bytes, 12:N0} {predicted, 12:F1} {measured, 12}  {indent}{step.Name} {shape}  {places inputs} -> {places step.Outputs}"
 
 /// A line for each step: number, bytes read and written, predicted and measured microseconds, what is computed and where. Below a group of images, the
 /// steps that each of its blocks goes through.

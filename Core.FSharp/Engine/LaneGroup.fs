@@ -120,7 +120,8 @@ type internal LaneGroup(plan: Plan, batch: int, lanes: int, sources: LaneSource[
                         output + nativeint (r.Kept + int64 block * r.Elements * int64 (r.Size * lanes))
                 | Constant storage -> storage.Pointer
                 | Arena offset -> memory + arenaStart + nativeint offset
-                | Scalar _ -> invalidOp "a block has no scalars"
+                | Transpose _
+                | Scalar _ -> invalidOp "a block has no scalars or matrices"
 
     let pack (scratch: LaneScratch) (inputs: nativeint[]) block images =
         for i in 0 .. sources.Length - 1 do

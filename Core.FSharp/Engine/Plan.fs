@@ -13,6 +13,8 @@ type internal Step =
         Outputs: int[]
         Inputs: int[]
         Offsets: nativeint[]
+        /// The slot of the transpose of the second input, which the kernel uses where there is one; -1 for none.
+        Transpose: int
         Shape: Shape
         DType: ElementType
         /// Bytes that are read and written, each operand counted once.
@@ -41,6 +43,7 @@ type internal Step =
             operands.Outputs <- Array.zeroCreate (2 * this.Outputs.Length)
 
         operands.Outputs[1] <- 0n
+        operands.Transpose <- if this.Transpose < 0 then 0n else pointers[this.Transpose]
 
         for k in 0 .. this.Outputs.Length - 1 do
             operands.Outputs[k] <- pointers[this.Outputs[k]]
@@ -52,6 +55,8 @@ type internal Step =
 type internal Place =
     /// The value at a position of the graph.
     | Leaf of leaf: int
+    /// The transpose of the matrix at a position of the graph, once it has been used often; otherwise nowhere.
+    | Transpose of matrix: int
     /// The number of a scalar leaf at a position of the graph.
     | Scalar of scalar: int
     /// Memory of the plan itself.

@@ -12,43 +12,58 @@ type private Third =
     | BiasThenRelu
     | Gate
 
-// The product of a node's first two inputs.
+// The product of a node's first two inputs, whose memory is described, with a third one where there is something to do with it.
+type private ProductKernel(n: Node, a: Lower.Matrices, b: Lower.Matrices, third: Third) =
+    inherit Kernel(null)
+    let dtype, last = n.DType, n.Shape.Rank - 1
+    let rows, columns, inner = n.Shape[last - 1], n.Shape[last], n.A.Shape[last]
+    let batch = Lower.extent n.Shape 0 (last - 1)
+
+    let untransposed =
+        if
+            n.B.Shape.Rank = 2
+            && b.Transposed
+            && MatrixProduct.PrefersTranspose(dtype, rows, columns)
+        then
+            Shape [| columns; inner |]
+        else
+            null
+
+    override _.Untransposed = untransposed
+
+    override _.Invoke o =
+        let given wanted = if wanted then o.Inputs[2] else 0n
+        let asItLies = o.Transpose = 0n
+
+        MatrixProduct.RunBatched(
+            dtype,
+            a.Transposed,
+            b.Transposed && asItLies,
+            rows,
+            columns,
+            inner,
+            o.Inputs[0],
+            a.Step,
+            a.BatchStep,
+            (if asItLies then o.Inputs[1] else o.Transpose),
+            (if asItLies then b.Step else int64 columns),
+            b.BatchStep,
+            o.Output,
+            int64 columns,
+            int64 rows * int64 columns,
+            batch,
+            o.Pool,
+            given (third = Bias || third = BiasThenRelu),
+            (third = BiasThenRelu),
+            given (third = Gate)
+        )
+
 let private lower third =
     Lowering(fun n inputs ->
-        let a, b = (Lower.matrices inputs[0]).Value, (Lower.matrices inputs[1]).Value
-        let dtype, last = n.DType, n.Shape.Rank - 1
-        let rows, columns, inner = n.Shape[last - 1], n.Shape[last], n.A.Shape[last]
-        let batch = Lower.extent n.Shape 0 (last - 1)
-        let batchStep = int64 rows * int64 columns
-
         if third <> Nothing && not inputs[2].IsContiguous then
             null
         else
-            Kernel(fun o ->
-                let given wanted = if wanted then o.Inputs[2] else 0n
-
-                MatrixProduct.RunBatched(
-                    dtype,
-                    a.Transposed,
-                    b.Transposed,
-                    rows,
-                    columns,
-                    inner,
-                    o.Inputs[0],
-                    a.Step,
-                    a.BatchStep,
-                    o.Inputs[1],
-                    b.Step,
-                    b.BatchStep,
-                    o.Output,
-                    int64 columns,
-                    batchStep,
-                    batch,
-                    o.Pool,
-                    given (third = Bias || third = BiasThenRelu),
-                    (third = BiasThenRelu),
-                    given (third = Gate)
-                )))
+            ProductKernel(n, (Lower.matrices inputs[0]).Value, (Lower.matrices inputs[1]).Value, third))
 
 // Both of rank 2 or more, with equal axes before the last two; the builder sees to that.
 let private productShape =
