@@ -59,12 +59,13 @@ public class Adam : Optimizer
         var mean = ((beta1 * means[index].Value) + ((1 - beta1) * gradient)).Flush();
         var square = (beta2 * squares[index].Value) + ((1 - beta2) * gradient.Square());
 
-        // Powers of numbers near 1 lose their digits in float32, so the corrections are float64 for every parameter.
+        // Powers of numbers near 1 lose their digits in float32, so the corrections are float64 for every parameter. Divisions are what an update's time goes
+        // to, so the root is divided by its correction once for all elements.
         var size = As(rate / (1.0 - Tensor.Pow(Float64(beta1), step)), cell.DType);
-        var root = As((1.0 - Tensor.Pow(Float64(beta2), step)).Sqrt(), cell.DType);
+        var scale = As(1.0 / (1.0 - Tensor.Pow(Float64(beta2), step)).Sqrt(), cell.DType);
         changes.Set(steps[index], step);
         changes.Set(means[index], mean);
         changes.Set(squares[index], square);
-        changes.Set(cell, w - (size * (mean / ((square.Sqrt() / root) + eps))));
+        changes.Set(cell, w - (size * (mean / ((square.Sqrt() * scale) + eps))));
     }
 }
