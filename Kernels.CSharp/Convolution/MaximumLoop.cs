@@ -250,7 +250,6 @@ internal static unsafe class MaximumLoop<S, V, T>
         public T* Values;
         public T* Positions;
 
-        // What is asked for ahead is not only quicker: without it, values and positions of 8 x 24 x 24 that begin alike in their pages took 28 times as long on Zen 4.
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public readonly void Store<R>(int window, V value, V position)
             where R : IResult
