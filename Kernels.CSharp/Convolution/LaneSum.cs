@@ -17,8 +17,9 @@ internal static unsafe class LaneSum<S, V, T>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Row(T* y, T* x, long count)
     {
-        byte* scratch = (byte*)Workspace.Get(Workspace.Purpose.LaneSums, (4L * Bytes / sizeof(T) * Bytes) + (Levels * Bytes));
-        byte* pending = scratch + (4L * Bytes / sizeof(T) * Bytes);
+        long slots = Bytes / sizeof(T) * Bytes;
+        byte* scratch = (byte*)Workspace.Get(Workspace.Purpose.LaneSums, slots + (Levels * Bytes));
+        byte* pending = scratch + slots;
         for (int part = 0; part < Bytes; part += sizeof(V))
         {
             Part((byte*)y + part, (byte*)x + part, count, scratch, pending);
@@ -57,33 +58,40 @@ internal static unsafe class LaneSum<S, V, T>
         S.Store((T*)y, sum);
     }
 
+    /// <summary>Two slots of each quarter at a time, whose sums stay in registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static V Chunk(byte* x, long count, byte* slots)
     {
         int lane = Bytes / sizeof(T);
-        int all = 4 * lane;
-        V zero = S.Zero;
-        for (int slot = 0; slot < all; slot++)
+        long quarter = (long)lane * Bytes;
+        long rounds = count / (4 * lane);
+        for (int slot = 0; slot < lane; slot += 2)
         {
-            V first = slot < count ? S.Add(zero, S.Load((T*)(x + ((long)slot * Bytes)))) : zero;
-            S.Store((T*)(slots + (slot * Bytes)), first);
-        }
-
-        for (long start = all; start < count; start += all)
-        {
-            byte* from = x + (start * Bytes);
-            long end = Math.Min(all, count - start) * Bytes;
-            for (long at = 0; at < end; at += Bytes)
+            (V a0, V a1, V a2, V a3) = (S.Zero, S.Zero, S.Zero, S.Zero);
+            (V b0, V b1, V b2, V b3) = (S.Zero, S.Zero, S.Zero, S.Zero);
+            byte* from = x + (slot * Bytes);
+            for (long round = 0; round < rounds; round++)
             {
-                S.Store((T*)(slots + at), S.Add(S.Load((T*)(slots + at)), S.Load((T*)(from + at))));
+                a0 = S.Add(a0, S.Load((T*)from));
+                b0 = S.Add(b0, S.Load((T*)(from + Bytes)));
+                a1 = S.Add(a1, S.Load((T*)(from + quarter)));
+                b1 = S.Add(b1, S.Load((T*)(from + quarter + Bytes)));
+                a2 = S.Add(a2, S.Load((T*)(from + (2 * quarter))));
+                b2 = S.Add(b2, S.Load((T*)(from + (2 * quarter) + Bytes)));
+                a3 = S.Add(a3, S.Load((T*)(from + (3 * quarter))));
+                b3 = S.Add(b3, S.Load((T*)(from + (3 * quarter) + Bytes)));
+                from += 4 * quarter;
             }
-        }
 
-        for (int slot = 0; slot < lane; slot++)
-        {
-            V low = S.Add(Slot(slots, slot), Slot(slots, lane + slot));
-            V high = S.Add(Slot(slots, (2 * lane) + slot), Slot(slots, (3 * lane) + slot));
+            long rest = count - (rounds * 4 * lane) - slot;
+            V low = S.Add(Last(a0, from, rest), Last(a1, from + quarter, rest - lane));
+            V high = S.Add(Last(a2, from + (2 * quarter), rest - (2 * lane)), Last(a3, from + (3 * quarter), rest - (3 * lane)));
             S.Store((T*)(slots + (slot * Bytes)), S.Add(low, high));
+            from += Bytes;
+            rest--;
+            low = S.Add(Last(b0, from, rest), Last(b1, from + quarter, rest - lane));
+            high = S.Add(Last(b2, from + (2 * quarter), rest - (2 * lane)), Last(b3, from + (3 * quarter), rest - (3 * lane)));
+            S.Store((T*)(slots + ((slot + 1) * Bytes)), S.Add(low, high));
         }
 
         for (int half = lane / 2; half > 0; half /= 2)
@@ -96,6 +104,10 @@ internal static unsafe class LaneSum<S, V, T>
 
         return Slot(slots, 0);
     }
+
+    /// <summary>A slot's sum with its element of the last round, if there is one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Last(V sum, byte* x, long rest) => rest > 0 ? S.Add(sum, S.Load((T*)x)) : sum;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Slot(byte* slots, int slot) => S.Load((T*)(slots + (slot * Bytes)));
