@@ -193,6 +193,39 @@ let overImages (n: Node) : Node =
     else
         null
 
+let private isRectified (n: Node) = n.Primitive.Name = "rectifiedPositions"
+
+let private isPositions (n: Node) =
+    n.Primitive.Name = "maxPositions" || isRectified n
+
+/// What a rectifier's gradient lets through to what pooling put back at these positions, or null: `g` of `putAt(where(takeAt(x, positions) <= 0, 0, g), positions)`.
+let behindRectifier (put: Node) : Node =
+    let chosen = put.A
+
+    if
+        put.Primitive.Name = "putAt"
+        && chosen.Primitive.Name = "where"
+        && Rewrite.isNumber 0.0 chosen.B
+        && chosen.A.Primitive.Name = "lessEqual"
+        && Rewrite.isNumber 0.0 chosen.A.B
+        && chosen.A.A.Primitive.Name = "takeAt"
+        && Object.ReferenceEquals(chosen.A.A.B, put.B)
+        && Object.ReferenceEquals(chosen.A.A.A, put.B.A)
+    then
+        chosen.C
+    else
+        null
+
+/// The positions of largest elements, -1 for those that are zero or below: gradients are put nowhere then, as if a rectifier had held them back.
+let rectifiedPositions (positions: Node) : Node =
+    let p =
+        { define "rectifiedPositions" Family.Selection 1 with
+            Shape = ShapeRule(fun _ -> positions.Shape)
+            Type = TypeRule(fun _ -> positions.DType)
+        }
+
+    Node.Make(p, 0L, positions.Attributes, positions.A, null, null)
+
 /// The kernel of a node that sums over the images of blocks, and is no tensor of blocks itself; null for other nodes.
 let contraction (n: Node) : LaneContraction =
     match n.Primitive.Name with
@@ -259,15 +292,11 @@ let private take =
     follows (fun site n ->
         let dtype = n.DType
 
-        if
-            n.B.Primitive.Name = "maxPositions"
-            && Object.ReferenceEquals(n.B.A, n.A)
-            && site.Holds n.B
-        then
-            let shape = pool n.B n.A.Shape n.Shape
+        if isPositions n.B && Object.ReferenceEquals(n.B.A, n.A) && site.Holds n.B then
+            let shape, rectified = pool n.B n.A.Shape n.Shape, isRectified n.B
 
             withAlongside (site.Block 1) "maxPool" site.Shape dtype [ site.Block 0 ] (fun o ->
-                LanePooling.Max(dtype, shape, o.Output, o.Second, o.Inputs[0]))
+                LanePooling.Max(dtype, shape, o.Output, o.Second, o.Inputs[0], rectified))
         else
             let planes, from, into = n.Shape[1], plane n.A.Shape, plane n.Shape
 
@@ -279,7 +308,7 @@ let private put =
         let dtype = n.DType
         let make = operation "putAt" site.Shape dtype [ site.Block 0; site.Block 1 ]
 
-        if n.B.Primitive.Name = "maxPositions" && Shapes.same n.B.A.Shape n.Shape then
+        if isPositions n.B && Shapes.same n.B.A.Shape n.Shape then
             let shape = pool n.B n.Shape n.A.Shape
             make (fun o -> LanePooling.MaxBackward(dtype, shape, o.Output, o.Inputs[0], o.Inputs[1]))
         else
@@ -380,6 +409,7 @@ let private byName =
             "conv2dWeight", sumsOver
             "conv2dOverImages", sumsOver
             "maxPositions", pooling (fun (dtype, shape, y, x) -> LanePooling.Max(dtype, shape, 0n, y, x)) false
+            "rectifiedPositions", pooling (fun (dtype, shape, y, x) -> LanePooling.Max(dtype, shape, 0n, y, x, true)) false
             "takeAt", take
             "putAt", put
             "avgPool2d", pooling LanePooling.Average false

@@ -80,6 +80,21 @@ let private seatOf (work: Order) (seats: Seat[]) i =
         Level = Seq.append [ 0 ] (inputs |> Seq.mapi level) |> Seq.max
     }
 
+let private seatsOf (work: Order) =
+    // Not even the table of rules is made for graphs that have no use for it.
+    let seats =
+        Array.zeroCreate<Seat>(
+            if work.Nodes |> Array.exists (fun n -> Convolutions.isConvolution n || closes n) then
+                work.Count
+            else
+                0
+        )
+
+    for i in 0 .. seats.Length - 1 do
+        seats[i] <- seatOf work seats i
+
+    seats
+
 // ---- groups -----------------------------------------------------------------------------------------------------------
 
 /// The shape of a block of a tensor [batch, ...].
@@ -327,6 +342,25 @@ let private withInputs (origin: Dictionary<Node, int>) (n: Node) (inputs: Node[]
         standsFor origin n made
         made
 
+// The roots of a graph in which other nodes stand for some; `better` is given a node's position and the node with its inputs replaced, and gives null to keep it.
+let private replaced (origin: Dictionary<Node, int>) (work: Order) (better: int -> Node -> Node) =
+    let made = Array.zeroCreate<Node> work.Count
+
+    for i in 0 .. work.Count - 1 do
+        let n = work.Nodes[i]
+
+        let copy =
+            withInputs origin n (Array.init n.Arity (fun k -> made[work.Operands[work.Starts[i] + k]]))
+
+        made[i] <-
+            match better i copy with
+            | null -> copy
+            | other ->
+                standsFor origin n other
+                other
+
+    work.Roots |> Array.map (fun root -> made[root])
+
 // The roots of a graph in which convolutions that sum over images say so.
 let private overImages (origin: Dictionary<Node, int>) (roots: Node[]) =
     let work = Walk.order Walk.everything roots
@@ -334,43 +368,61 @@ let private overImages (origin: Dictionary<Node, int>) (roots: Node[]) =
     if work.Nodes |> Array.forall (fun n -> isNull (LaneRules.overImages n)) then
         roots
     else
-        let made = Array.zeroCreate<Node> work.Count
+        replaced origin work (fun _ n -> LaneRules.overImages n)
 
-        for i in 0 .. work.Count - 1 do
-            let n = work.Nodes[i]
+// The roots of a graph in which pooling leaves positions out that a rectifier holds back, where nothing but pooling and gradients behind the rectifier asks for
+// them: masks and choices are not computed then. Null where there is none.
+let private rectified (origin: Dictionary<Node, int>) (work: Order) (seats: Seat[]) =
+    let candidates =
+        Array.init work.Count (fun i -> work.Nodes[i].Primitive.Name = "maxPositions" && isBlocks seats[i])
 
-            let copy =
-                withInputs origin n (Array.init n.Arity (fun k -> made[work.Operands[work.Starts[i] + k]]))
+    let gradients = Array.zeroCreate<bool> work.Count
 
-            made[i] <-
-                match LaneRules.overImages copy with
-                | null -> copy
-                | better ->
-                    standsFor origin n better
-                    better
+    for i in 0 .. work.Count - 1 do
+        let n = work.Nodes[i]
 
-        work.Roots |> Array.map (fun root -> made[root])
+        for k in 0 .. n.Arity - 1 do
+            let p = work.Operands[work.Starts[i] + k]
+
+            if candidates[p] then
+                let largest = n.Primitive.Name = "takeAt" && Object.ReferenceEquals(n.A, n.B.A)
+                let gradient = not (isNull (behindRectifier n))
+                gradients[p] <- gradients[p] || gradient
+                candidates[p] <- isBlocks seats[i] && (largest || gradient)
+
+    for root in work.Roots do
+        candidates[root] <- false
+
+    let chosen = Array.map2 (&&) candidates gradients
+
+    if Array.contains true chosen then
+        replaced origin work (fun i n ->
+            if chosen[i] then
+                rectifiedPositions n
+            elif n.Primitive.Name = "putAt" && chosen[work.Operands[work.Starts[i] + 1]] then
+                Node.Remake(n, [| behindRectifier n; n.B |])
+            else
+                null)
+    else
+        null
 
 /// The roots of a graph in which groups of blocks stand for the nodes that could be grouped. `lay` makes the plan for a block; `origin` learns which position
 /// new nodes stand for.
 let apply (lay: Order -> Node[] -> Plan) (origin: Dictionary<Node, int>) (roots: Node[]) : Node[] =
     let roots = overImages origin roots
-    let work = Walk.order Walk.everything roots
-    // Not even the table of rules is made for graphs that have no use for it.
-    let seats =
-        Array.zeroCreate<Seat>(
-            if work.Nodes |> Array.exists (fun n -> Convolutions.isConvolution n || closes n) then
-                work.Count
-            else
-                0
-        )
-
-    for i in 0 .. seats.Length - 1 do
-        seats[i] <- seatOf work seats i
+    let before = Walk.order Walk.everything roots
+    let seats = seatsOf before
 
     if seats |> Array.forall (fun s -> s.Lanes = 0) then
         roots
     else
+        let struct (work, seats) =
+            match rectified origin before seats with
+            | null -> struct (before, seats)
+            | roots ->
+                let work = Walk.order Walk.everything roots
+                struct (work, seatsOf work)
+
         let struct (kept, plain) = wants work seats
         let outer = Array.zeroCreate<Node> work.Count
         let blocks = Array.zeroCreate<Node> work.Count
@@ -460,4 +512,4 @@ let apply (lay: Order -> Node[] -> Plan) (origin: Dictionary<Node, int>) (roots:
                     }
                     members
 
-        roots |> Array.map (fun r -> outer[position[r]])
+        work.Roots |> Array.map (fun root -> outer[root])

@@ -28,8 +28,8 @@ let rec private uniform (n: Node) =
     | "reshape" -> uniform n.A
     | _ -> nan
 
-// Whether every element is this number, by bits: -0.0 is not 0.0.
-let private isNumber (number: float) (n: Node) =
+/// Whether every element is this number, by bits: -0.0 is not 0.0.
+let isNumber (number: float) (n: Node) =
     BitConverter.DoubleToInt64Bits(uniform n) = BitConverter.DoubleToInt64Bits number
 
 let private rule name exact apply =

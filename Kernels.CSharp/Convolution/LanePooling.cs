@@ -16,16 +16,17 @@ public static unsafe class LanePooling
     /// <param name="values">Output [planes, out height, out width, lanes]; 0 where they are not wanted.</param>
     /// <param name="positions">Output Int32 [planes, out height, out width, lanes]; 0 where they are not wanted.</param>
     /// <param name="x">Input [planes, height, width, lanes].</param>
+    /// <param name="rectified">Whether elements that are zero or below have position -1, where no gradient is put; false by default.</param>
     /// <exception cref="NotSupportedException">The type is not a floating-point type.</exception>
-    public static void Max(ElementType type, PoolingShape shape, nint values, nint positions, nint x)
+    public static void Max(ElementType type, PoolingShape shape, nint values, nint positions, nint x, bool rectified = false)
     {
         switch (type)
         {
             case ElementType.Float32:
-                Max<float>(shape, values, positions, x);
+                Max<float>(shape, values, positions, x, rectified);
                 break;
             case ElementType.Float64:
-                Max<double>(shape, values, positions, x);
+                Max<double>(shape, values, positions, x, rectified);
                 break;
             default:
                 throw new NotSupportedException($"Pooling does not exist for {type}.");
@@ -75,7 +76,7 @@ public static unsafe class LanePooling
     /// <param name="intoSize">Elements of a plane of y.</param>
     /// <param name="y">Output [planes, into size, lanes].</param>
     /// <param name="g">Input [planes, from size, lanes].</param>
-    /// <param name="positions">Int32 [planes, from size, lanes].</param>
+    /// <param name="positions">Int32 [planes, from size, lanes]; what has a negative one is put nowhere.</param>
     public static void Put(ElementType type, int planes, int fromSize, int intoSize, nint y, nint g, nint positions)
     {
         if (type == ElementType.Float32)
@@ -159,24 +160,24 @@ public static unsafe class LanePooling
         }
     }
 
-    private static void Max<T>(PoolingShape shape, nint values, nint positions, nint x)
+    private static void Max<T>(PoolingShape shape, nint values, nint positions, nint x, bool rectified)
         where T : unmanaged
     {
         if (CpuFeatures.Has512)
         {
-            Max<Simd512<T>, Vector512<T>, T>(shape, values, positions, x);
+            Max<Simd512<T>, Vector512<T>, T>(shape, values, positions, x, rectified);
         }
         else if (CpuFeatures.Has256)
         {
-            Max<Simd256<T>, Vector256<T>, T>(shape, values, positions, x);
+            Max<Simd256<T>, Vector256<T>, T>(shape, values, positions, x, rectified);
         }
         else
         {
-            Max<Simd128<T>, Vector128<T>, T>(shape, values, positions, x);
+            Max<Simd128<T>, Vector128<T>, T>(shape, values, positions, x, rectified);
         }
     }
 
-    private static void Max<S, V, T>(PoolingShape shape, nint values, nint positions, nint x)
+    private static void Max<S, V, T>(PoolingShape shape, nint values, nint positions, nint x, bool rectified)
         where S : ISimd<V, T>
         where V : unmanaged
         where T : unmanaged
@@ -192,7 +193,7 @@ public static unsafe class LanePooling
         {
             T* largest = values == 0 ? null : (T*)values + (plane * count);
             int* places = positions == 0 ? null : (int*)positions + (plane * count);
-            MaximumLoop<S, V, T>.Find(shape, whole, (T*)x + (plane * size), largest, narrow ? (T*)wide : (T*)places);
+            MaximumLoop<S, V, T>.Find(shape, whole, (T*)x + (plane * size), largest, narrow ? (T*)wide : (T*)places, rectified);
             for (long i = 0; narrow && i < count; i++)
             {
                 places[i] = (int)((long*)wide)[i];
@@ -275,7 +276,10 @@ public static unsafe class LanePooling
             {
                 for (int lane = 0; lane < lanes; lane++)
                 {
-                    y[((long)positions[lane] * lanes) + lane] += g[lane];
+                    if (positions[lane] >= 0)
+                    {
+                        y[((long)positions[lane] * lanes) + lane] += g[lane];
+                    }
                 }
 
                 g += lanes;

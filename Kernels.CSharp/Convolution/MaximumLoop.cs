@@ -15,8 +15,11 @@ internal static unsafe class MaximumLoop<S, V, T>
 {
     private static int Lanes => LaneLayout<T>.Lanes;
 
-    /// <summary>The largest elements, and where they stand, as integers of the elements' size; either may be null.</summary>
-    public static void Find(PoolingShape shape, in WholeWindows<T> whole, T* source, T* values, T* positions)
+    /// <summary>
+    /// The largest elements, and where they stand, as integers of the elements' size; either may be null. If a rectifier has been there, those that are zero or
+    /// below stand nowhere, at -1.
+    /// </summary>
+    public static void Find(PoolingShape shape, in WholeWindows<T> whole, T* source, T* values, T* positions, bool rectified)
     {
         for (int lane = 0; lane < Lanes; lane += S.Count)
         {
@@ -24,6 +27,10 @@ internal static unsafe class MaximumLoop<S, V, T>
             if (positions == null)
             {
                 Search<Element>(shape, whole, source + lane, results);
+            }
+            else if (rectified)
+            {
+                Search<RectifiedPlace>(shape, whole, source + lane, results);
             }
             else
             {
@@ -262,6 +269,7 @@ internal static unsafe class MaximumLoop<S, V, T>
 
             if (R.IsPlace)
             {
+                position = R.IsRectified ? S.Select(S.LessEqual(value, S.Zero), S.ConstBits(-1), position) : position;
                 S.Store(Positions + (window * Lanes), position);
                 Prefetch.BeyondWrite(Positions + (window * Lanes));
             }
@@ -274,19 +282,28 @@ internal static unsafe class MaximumLoop<S, V, T>
         }
     }
 
-    /// <summary>Whether positions are searched for.</summary>
+    /// <summary>Whether positions are searched for, and are -1 for what a rectifier holds back.</summary>
     private interface IResult
     {
         static abstract bool IsPlace { get; }
+        static abstract bool IsRectified { get; }
     }
 
     private readonly struct Place : IResult
     {
         public static bool IsPlace => true;
+        public static bool IsRectified => false;
+    }
+
+    private readonly struct RectifiedPlace : IResult
+    {
+        public static bool IsPlace => true;
+        public static bool IsRectified => true;
     }
 
     private readonly struct Element : IResult
     {
         public static bool IsPlace => false;
+        public static bool IsRectified => false;
     }
 }

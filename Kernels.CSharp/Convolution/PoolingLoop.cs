@@ -34,7 +34,7 @@ internal static unsafe class PoolingLoop<S, V, T>
         {
             int planes = LaneLayout<T>.Images(shape.Planes, block);
             LaneLayout<T>.Pack((T*)job->X + (block * Lanes * size), size, planes, source, size);
-            MaximumLoop<S, V, T>.Find(shape, whole, source, null, target);
+            MaximumLoop<S, V, T>.Find(shape, whole, source, null, target, rectified: false);
             int* y = (int*)job->Y + (block * Lanes * count);
             if (sizeof(T) == sizeof(int))
             {

@@ -128,6 +128,25 @@ public sealed class LaneTests
             OnLanes<T>(g, count, size, (y, block) => LanePooling.MaxBackward(type, shape, y, block, positionBlock.Pointer)),
             "transpose"
         );
+
+        // Behind a rectifier: no position for what is zero or below, and zeros for its gradients.
+        using Block<int> rectified = new(positions.ToArray().Zip(largest.ToArray(), (position, value) => value <= T.Zero ? -1 : position).ToArray());
+        using Block<T> passed = new(g.ToArray().Zip(largest.ToArray(), (gradient, value) => value <= T.Zero ? T.Zero : gradient).ToArray());
+        Pooling.Put(type, all.Planes, into, from, back.Pointer, passed.Pointer, positions.Pointer, WorkerPool.Serial);
+        foreach (nint found in new[] { 0, other.Pointer })
+        {
+            Assert.Equal(
+                rectified.ToArray(),
+                OnLanes<T, int>(x, size, count, (y, block) => LanePooling.Max(type, shape, found, y, block, rectified: true))
+            );
+        }
+
+        LaneBlock.Pack(4, lanes, positionBlock.Pointer, rectified.Pointer, lanes, count);
+        Values.SameBits<T>(
+            back.ToArray(),
+            OnLanes<T>(g, count, size, (y, block) => LanePooling.MaxBackward(type, shape, y, block, positionBlock.Pointer)),
+            "transpose behind a rectifier"
+        );
     }
 
     private static T[] OnLanes<T>(Block<T> images, int count, int results, Action<nint, nint> kernel)
