@@ -14,8 +14,8 @@ module internal Numbers =
 /// An evaluated tensor: a block of memory, read row-major, that is never written again once an expression can see it.
 [<Sealed; AllowNullLiteral>]
 type Value internal (storage: Storage, shape: Shape, dtype: ElementType) =
-    // Making one takes as long as it saves in 6 to 16 products (42 us for 128 x 784, of which it saves 3 to 7 in each).
-    static let usesBeforeTransposing = 16
+    // Making one takes as long as it saves in two to four products (10 us for 128 x 784, of which it saves 3 to 7 in each).
+    static let usesBeforeTransposing = 4
 
     let mutable transpose: Storage = null
     let mutable uses = 0

@@ -89,19 +89,48 @@ internal static unsafe class CopyLoop<T>
     {
         for (long row = 0; row < segment->Rows; row += Tile)
         {
-            long lastRow = Math.Min(row + Tile, segment->Rows);
+            long rows = Math.Min(Tile, segment->Rows - row);
             for (long column = 0; column < segment->Count; column += Tile)
             {
-                long width = Math.Min(Tile, segment->Count - column);
-                for (long r = row; r < lastRow; r++)
+                long columns = Math.Min(Tile, segment->Count - column);
+                long squareRows = 0;
+                if (sizeof(T) > 1 && segment->Step[0] == 1 && columns >= Transposition<T>.Side)
                 {
-                    T* y = (T*)(segment->Address[0] + (r * segment->RowStep[0])) + (column * segment->Step[0]);
-                    T* x = (T*)(segment->Address[1] + (r * segment->RowStep[1])) + (column * segment->Step[1]);
-                    Strided(y, segment->Step[0], x, segment->Step[1], width);
+                    squareRows = rows - (rows % Transposition<T>.Side);
+                    TransposeSquares(segment, row, squareRows, column, columns);
+                }
+
+                for (long r = row + squareRows; r < row + rows; r++)
+                {
+                    Strided(Target(segment, r, column), segment->Step[0], Source(segment, r, column), segment->Step[1], columns);
                 }
             }
         }
     }
+
+    /// <summary>Whole squares of rows in registers; the last ones may overlap those before.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void TransposeSquares(Segment* segment, long row, long rows, long column, long columns)
+    {
+        long side = Transposition<T>.Side;
+        long step = segment->RowStep[0] / sizeof(T);
+        for (long c = 0; c < columns; c += side)
+        {
+            long at = column + Math.Min(c, columns - side);
+            for (long r = row; r < row + rows; r += side)
+            {
+                Transposition<T>.Square(Source(segment, r, at), segment->Step[1], Target(segment, r, at), step);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static T* Target(Segment* segment, long row, long column) =>
+        (T*)(segment->Address[0] + (row * segment->RowStep[0])) + (column * segment->Step[0]);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static T* Source(Segment* segment, long row, long column) =>
+        (T*)(segment->Address[1] + (row * segment->RowStep[1])) + (column * segment->Step[1]);
 }
 
 /// <summary>y = (TTo)x over a segment.</summary>

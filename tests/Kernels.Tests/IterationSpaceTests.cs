@@ -1,3 +1,4 @@
+using System.Numerics;
 using FsCheck;
 using FsCheck.Fluent;
 using Xunit;
@@ -79,7 +80,10 @@ public sealed class IterationSpaceTests
     [InlineData(700, 300, 1)]
     [InlineData(700, 300, 3)]
     [InlineData(33, 1000, 2)]
-    public void Large_spaces_run_in_parts(int rows, int columns, int threads)
+    [InlineData(8, 8, 1)]
+    [InlineData(7, 65, 1)]
+    [InlineData(41, 37, 1)]
+    public void Spaces_of_many_sizes_run_in_parts(int rows, int columns, int threads)
     {
         WorkerPool pool = new(threads);
         CheckAdd([rows, columns], [columns, 1], [columns, 1], [0, 1], pool);
@@ -135,9 +139,17 @@ public sealed class IterationSpaceTests
 
     private static void CheckCopy(int[] shape, long[] y, long[] x, WorkerPool pool)
     {
-        using Operand<double> result = new(shape, y, 0);
-        using Operand<double> input = new(shape, x, 1);
-        Elementwise.Copy(ElementType.Float64, IterationSpace.Create(shape, y, x), result.Start, input.Start, pool);
+        CheckCopy<double>(ElementType.Float64, shape, y, x, pool);
+        CheckCopy<int>(ElementType.Int32, shape, y, x, pool);
+        CheckCopy<byte>(ElementType.UInt8, shape, y, x, pool);
+    }
+
+    private static void CheckCopy<T>(ElementType type, int[] shape, long[] y, long[] x, WorkerPool pool)
+        where T : unmanaged, INumberBase<T>
+    {
+        using Operand<T> result = new(shape, y, 0);
+        using Operand<T> input = new(shape, x, 1);
+        Elementwise.Copy(type, IterationSpace.Create(shape, y, x), result.Start, input.Start, pool);
         result.Check(position => input[position]);
     }
 
@@ -164,7 +176,7 @@ public sealed class IterationSpaceTests
 
     /// <summary>An operand with arbitrary steps: its memory, and its elements by row-major position.</summary>
     private sealed unsafe class Operand<T> : IDisposable
-        where T : unmanaged, System.Numerics.INumberBase<T>
+        where T : unmanaged, INumberBase<T>
     {
         private readonly Block<T> block;
         private readonly int[] shape;
