@@ -304,7 +304,7 @@ internal readonly struct LessEqualFunction<T> : IBinaryFunction<T>
         where V : unmanaged => S.LessEqual(a, b);
 }
 
-/// <summary>-(t max(log p, -100) + (1 - t) max(log(1 - p), -100)), with log(1 - p) as log1p(-p).</summary>
+/// <summary>-(t max(log p, -100) + (1 - t) max(log(1 - p), -100)), without cancellation where p is small; NaN where p is no probability.</summary>
 internal readonly struct BceFunction<T> : IBinaryFunction<T>
     where T : unmanaged
 {
@@ -314,8 +314,11 @@ internal readonly struct BceFunction<T> : IBinaryFunction<T>
         where V : unmanaged
     {
         V floor = S.Const(-100.0);
-        V whenTrue = VectorMath.Max<S, V, T>(VectorMath.Log<S, V, T>(p), floor);
-        V whenFalse = VectorMath.Max<S, V, T>(VectorMath.Log1p<S, V, T>(S.Negate(p)), floor);
-        return S.Negate(S.Add(S.Mul(t, whenTrue), S.Mul(S.Sub(S.Const(1.0), t), whenFalse)));
+        V one = S.Const(1.0);
+        V log = VectorMath.LogOfPositive<S, V, T>(S.Add(S.Zero, p)); // -0 becomes 0.
+        V whenTrue = S.Select(S.Less(log, floor), floor, log);
+        V whenFalse = S.Select(S.Equal(p, one), floor, VectorMath.LogOfRest<S, V, T>(p));
+        V loss = S.Sub(S.Zero, S.Add(S.Mul(t, whenTrue), S.Mul(S.Sub(one, t), whenFalse)));
+        return S.Select(S.And(S.LessEqual(S.Zero, p), S.LessEqual(p, one)), loss, S.Const(double.NaN));
     }
 }

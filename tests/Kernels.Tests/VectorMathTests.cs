@@ -1,3 +1,4 @@
+using System.Numerics;
 using Xunit;
 using Xunit.Abstractions;
 
@@ -137,6 +138,79 @@ public sealed class VectorMathTests(ITestOutputHelper output)
         }
 
         output.WriteLine($"{op}: {worst} ULP over {inputs.Length} inputs");
+    }
+
+    /// <summary>Probabilities near 0, 1/2 and 1, where the two logarithms' formulas change, and in between; both types, by exact arithmetic.</summary>
+    [Fact]
+    public void Cross_entropy_is_within_its_bound_of_exact_arithmetic()
+    {
+        Random random = new(11);
+        List<double> p = [0.5, Math.BitDecrement(0.5), Math.Sqrt(0.5), 1 - Math.Sqrt(0.5), 1e-30, Math.BitDecrement(1.0)];
+        for (int i = 0; i < 3000; i++)
+        {
+            double tiny = Math.ScaleB(1 + random.NextDouble(), -random.Next(2, 60));
+            p.AddRange([random.NextDouble(), tiny, 1 - tiny, 0.5 + (tiny / 2), 0.5 - (tiny / 2), 1 - Math.Sqrt(0.5) + (tiny / 8)]);
+        }
+
+        p.RemoveAll(x => x is <= 0 or >= 1);
+        long wide = Worst<double>([.. p]);
+        long narrow = Worst<float>([.. p.Select(x => (float)x).Where(x => x < 1)]);
+        output.WriteLine($"cross-entropy: {narrow} and {wide} ULP over {p.Count} inputs");
+        Assert.InRange(narrow, 0, 1);
+        Assert.InRange(wide, 0, 2);
+
+        static long Worst<T>(T[] p)
+            where T : unmanaged, IFloatingPointIeee754<T>
+        {
+            using Block<T> x = new(p);
+            using Block<T> y = new(p.Length);
+            long worst = 0;
+            foreach (T target in new[] { T.Zero, T.One })
+            {
+                using Block<T> t = new(Enumerable.Repeat(target, p.Length).ToArray());
+                Elementwise.Bce(Values.TypeOf<T>(), IterationSpace.Contiguous(p.Length, 3), y.Pointer, x.Pointer, t.Pointer, WorkerPool.Serial);
+                for (int i = 0; i < p.Length; i++)
+                {
+                    double chance = double.CreateChecked(p[i]);
+                    double exact = -Math.Max(target == T.One ? Exact.Log(chance) : Exact.Log1p(-chance), -100);
+                    long ulps =
+                        typeof(T) == typeof(float)
+                            ? Values.Ulps((float)exact, float.CreateChecked(y.Span[i]))
+                            : Values.Ulps(exact, double.CreateChecked(y.Span[i]));
+                    worst = Math.Max(worst, ulps);
+                }
+            }
+
+            return worst;
+        }
+    }
+
+    /// <summary>What is no probability gives NaN, and no loss is -0.</summary>
+    [Theory]
+    [InlineData(-0.0, 0, 0.0)]
+    [InlineData(-0.0, 1, 100.0)]
+    [InlineData(0.0, 0.25, 25.0)]
+    [InlineData(1.0, 1, 0.0)]
+    [InlineData(1.0, 0, 100.0)]
+    [InlineData(-1e-30, 0.5, double.NaN)]
+    [InlineData(1.5, 0, double.NaN)]
+    [InlineData(double.NaN, 0, double.NaN)]
+    [InlineData(double.PositiveInfinity, 1, double.NaN)]
+    [InlineData(double.NegativeInfinity, 1, double.NaN)]
+    public void Cross_entropy_has_bounds(double chance, double target, double expected)
+    {
+        Check<double>();
+        Check<float>();
+
+        void Check<T>()
+            where T : unmanaged, IFloatingPointIeee754<T>
+        {
+            using Block<T> p = new([T.CreateChecked(chance)]);
+            using Block<T> t = new([T.CreateChecked(target)]);
+            using Block<T> y = new(1);
+            Elementwise.Bce(Values.TypeOf<T>(), IterationSpace.Contiguous(1, 3), y.Pointer, p.Pointer, t.Pointer, WorkerPool.Serial);
+            Assert.Equal(Bits(expected), Bits(double.CreateChecked(y.Span[0])));
+        }
     }
 
     /// <summary>Values that calculus and tests take for granted.</summary>
