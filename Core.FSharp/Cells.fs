@@ -197,6 +197,7 @@ and [<Sealed; AllowNullLiteral>] internal CellState(name: string, initial: Value
     /// has the memory of the new version.
     member this.Commit(next: Value, own: bool) =
         if owned && isNull leaf && readers = 0 && not (Object.ReferenceEquals(next, value)) then
+            value.Forget()
             spare <- value
 
         next.Forget()

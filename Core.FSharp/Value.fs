@@ -48,7 +48,8 @@ type Value internal (storage: Storage, shape: Shape, dtype: ElementType) =
                 IterationSpace.Create(ReadOnlySpan [| columns; rows |], ReadOnlySpan<int64[]> [| [| int64 rows; 1L |]; [| 1L; int64 columns |] |])
 
             Elementwise.Copy(dtype, space, copy.Pointer, storage.Pointer, pool)
-            Volatile.Write(&transpose, copy)
+            // Where two threads make one at once, the first stays: what a run reads must be what the value keeps alive.
+            Interlocked.CompareExchange(&transpose, copy, null) |> ignore
 
         match Volatile.Read &transpose with
         | null -> 0n

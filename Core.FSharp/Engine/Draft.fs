@@ -348,8 +348,8 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
             match places[inputs[1].Slot] with
             // A transposed matrix of these lengths without gaps in its columns is all of it.
             | Leaf position when Shapes.same order.Nodes[position].Shape wanted ->
-                match places.IndexOf(Transpose position) with
-                | -1 -> (fixedBlock (Transpose position)).Slot
+                match places.IndexOf(Transpose inputs[1].Slot) with
+                | -1 -> (fixedBlock (Transpose inputs[1].Slot)).Slot
                 | slot -> slot
             | _ -> -1
 

@@ -48,7 +48,7 @@ type internal Executor(pool: WorkerPool) =
                 | Leaf position ->
                     held[i] <- binding.Leaf position
                     held[i].Pointer
-                | Transpose position -> (binding.Leaf position).Transpose pool
+                | Transpose slot -> held[slot].Transpose pool
                 | Scalar position ->
                     let address = scalars.Pointer + nativeint (64 * i)
                     this.Write(binding.Scalar position, address)

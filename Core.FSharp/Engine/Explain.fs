@@ -10,10 +10,10 @@ open Hybrid.Kernels
 let private text (format: FormattableString) =
     format.ToString CultureInfo.InvariantCulture
 
-let private place (plan: Plan) slot =
+let rec private place (plan: Plan) slot =
     match plan.Places[slot] with
     | Leaf position -> $"in{position}"
-    | Transpose position -> $"transpose of in{position}"
+    | Transpose matrix -> $"transpose of {place plan matrix}"
     | Scalar position -> $"number{position}"
     | Constant _ -> "constant"
     | Result number -> $"out{number}"

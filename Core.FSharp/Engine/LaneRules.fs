@@ -193,7 +193,7 @@ let overImages (n: Node) : Node =
     else
         null
 
-let private isRectified (n: Node) = n.Primitive.Name = "rectifiedPositions"
+let isRectified (n: Node) = n.Primitive.Name = "rectifiedPositions"
 
 let private isPositions (n: Node) =
     n.Primitive.Name = "maxPositions" || isRectified n

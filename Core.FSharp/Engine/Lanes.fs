@@ -406,6 +406,28 @@ let private rectified (origin: Dictionary<Node, int>) (work: Order) (seats: Seat
     else
         null
 
+// Whether all that reads positions without those that a rectifier holds back is computed from blocks, with them: nothing else knows of such positions.
+let private staysInBlocks (work: Order) (seats: Seat[]) =
+    let mutable stays = true
+
+    for i in 0 .. work.Count - 1 do
+        for k in work.Starts[i] .. work.Starts[i + 1] - 1 do
+            let p = work.Operands[k]
+
+            if isRectified work.Nodes[p] then
+                let together =
+                    isBlocks seats[p]
+                    && isBlocks seats[i]
+                    && seats[i].Lanes = seats[p].Lanes
+                    && seats[i].Batch = seats[p].Batch
+
+                let sameGroup =
+                    seats[i].Level = seats[p].Level || work.Nodes[i].Primitive.Name = "putAt"
+
+                stays <- stays && together && sameGroup
+
+    stays
+
 /// The roots of a graph in which groups of blocks stand for the nodes that could be grouped. `lay` makes the plan for a block; `origin` learns which position
 /// new nodes stand for.
 let apply (lay: Order -> Node[] -> Plan) (origin: Dictionary<Node, int>) (roots: Node[]) : Node[] =
@@ -420,8 +442,14 @@ let apply (lay: Order -> Node[] -> Plan) (origin: Dictionary<Node, int>) (roots:
             match rectified origin before seats with
             | null -> struct (before, seats)
             | roots ->
+                // A gradient of another type may take its node elsewhere, now that no mask of the positions' type is beside it.
                 let work = Walk.order Walk.everything roots
-                struct (work, seatsOf work)
+                let others = seatsOf work
+
+                if staysInBlocks work others then
+                    struct (work, others)
+                else
+                    struct (before, seats)
 
         let struct (kept, plain) = wants work seats
         let outer = Array.zeroCreate<Node> work.Count

@@ -55,7 +55,7 @@ type internal Step =
 type internal Place =
     /// The value at a position of the graph.
     | Leaf of leaf: int
-    /// The transpose of the matrix at a position of the graph, once it has been used often; otherwise nowhere.
+    /// The transpose of the leaf of another slot, a matrix, once it has been used often; otherwise nowhere.
     | Transpose of matrix: int
     /// The number of a scalar leaf at a position of the graph.
     | Scalar of scalar: int

@@ -152,6 +152,18 @@ let private networks: (string * int list * int list list * (Tensor -> Tensor[] -
             let y = x.Conv2d(p[0]).Relu()
             let pooled = y.MaxPool2d 2
             pooled.Conv2d(p[1]) + (y.AvgPool2d 2 + pooled).Conv2d(p[1]))
+        "maxima behind a rectifier, on their way to another type",
+        [ 1; 7; 7 ],
+        [ [ 2; 1; 2; 2 ]; [ 3; 2; 2; 2 ] ],
+        (fun x p ->
+            let other =
+                if x.DType = ElementType.Float32 then
+                    ElementType.Float64
+                else
+                    ElementType.Float32
+
+            let y = x.Conv2d(p[0]).Relu().MaxPool2d 2
+            y.To(other).Conv2d(p[1].To other).Relu().MaxPool2d(2).To x.DType)
         "maxima before a rectifier, and behind others",
         [ 2; 9; 9 ],
         [ [ 3; 2; 2; 2 ]; [ 4; 3; 2; 2 ]; [ 4; 3; 2; 2 ] ],

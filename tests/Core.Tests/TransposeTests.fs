@@ -1,6 +1,7 @@
 /// Weights that products of few rows read transposed: after some products they read a copy instead.
 module Hybrid.Core.Tests.TransposeTests
 
+open System.Threading
 open Xunit
 open Hybrid.Core
 open Hybrid.Core.Tests.InEngine
@@ -108,3 +109,51 @@ let ``weights that one run reads often count once for it`` () =
             unrolled.Invoke x |> ignore
 
         Assert.Equal(0n, copyOf w.State.Value))
+
+[<Fact>]
+let ``memory that a cell keeps for later versions holds no copy`` () =
+    fresh (fun _ ->
+        let w, x = Cell("w", matrix 32 32 1), matrix 4 32 2
+
+        let read =
+            CompiledFunction(fun arguments -> [| arguments[0].MatMul(w.Value.Transpose()) |])
+
+        // Read in another order too, so that it is not written over.
+        let update =
+            CompiledFunction(fun _ ->
+                w.Set(w.Value * 0.5 + w.Value.Transpose() * 0.25)
+                [||])
+
+        update.Invoke() |> ignore
+
+        for _ in 1..often do
+            read.Invoke x |> ignore
+
+        let served = w.State.Value
+        Assert.NotEqual(0n, copyOf served)
+        update.Invoke() |> ignore
+        let spare = w.State.TakeSpare()
+        Assert.Same(served, spare)
+        Assert.Equal(0n, copyOf spare))
+
+[<Fact>]
+let ``threads that make a copy at the same time get the same one`` () =
+    for _ in 1..300 do
+        let value = (matrix 48 32 1).Value
+
+        for _ in 1..4 do
+            copyOf value |> ignore
+
+        use together = new Barrier(2)
+        let found = Array.zeroCreate<nativeint> 2
+
+        let threads =
+            Array.init 2 (fun i ->
+                Thread(fun () ->
+                    together.SignalAndWait()
+                    found[i] <- copyOf value))
+
+        threads |> Array.iter (fun t -> t.Start())
+        threads |> Array.iter (fun t -> t.Join())
+        Assert.Equal(found[0], found[1])
+        Assert.Equal(found[0], copyOf value)
