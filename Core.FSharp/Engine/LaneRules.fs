@@ -193,6 +193,7 @@ let overImages (n: Node) : Node =
     else
         null
 
+/// Whether a node is positions that leave out what a rectifier holds back.
 let isRectified (n: Node) = n.Primitive.Name = "rectifiedPositions"
 
 let private isPositions (n: Node) =

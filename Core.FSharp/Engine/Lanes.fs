@@ -80,6 +80,7 @@ let private seatOf (work: Order) (seats: Seat[]) i =
         Level = Seq.append [ 0 ] (inputs |> Seq.mapi level) |> Seq.max
     }
 
+/// The seat of every node; none where there is nothing to start from.
 let private seatsOf (work: Order) =
     // Not even the table of rules is made for graphs that have no use for it.
     let seats =

@@ -20,8 +20,8 @@ public static unsafe class MatrixProduct
     private const int LeastRows = 14;
 
     /// <summary>
-    /// Whether a product reads B sooner as [k, n] than as the [n, k] of its transpose: where rows of C are too few to pay for transposing B on the way, and
-    /// fill whole registers.
+    /// Whether a product reads B sooner as [k, n] than as the [n, k] of its transpose: where C has too few rows to pay for transposing B on the way, and its
+    /// columns fill whole registers.
     /// </summary>
     /// <param name="type">Float32 or Float64.</param>
     /// <param name="m">Rows of C.</param>
