@@ -1,5 +1,5 @@
-/// Networks of convolutions keep their images side by side, one in each lane of a register, from the first convolution to the last. This pass finds the
-/// nodes for which `LaneRules` has a rule, and makes groups of them: each group is one node, which takes block after block of images through all of its
+/// Networks of convolutions keep their images side by side, one in each lane of a register, from the first convolution to the last. This pass
+/// makes groups of the nodes that `LaneSeats` puts together: each group is one node, which takes block after block of images through all of its
 /// operations.
 module internal Hybrid.Core.Lanes
 
@@ -8,93 +8,7 @@ open System.Collections.Generic
 open Hybrid.Kernels
 open Hybrid.Core.Primitive
 open Hybrid.Core.LaneRules
-
-// ---- which nodes ------------------------------------------------------------------------------------------------------
-
-/// Where a node is computed. Nodes of one `Level`, batch and number of lanes are one group: what leads from a group to another through nodes outside raises the level.
-[<Struct>]
-type private Seat =
-    {
-        Level: int
-        Batch: int
-        /// 0 for nodes outside of groups.
-        Lanes: int
-        /// Computed in a group from blocks, but itself no tensor of blocks.
-        Closes: bool
-    }
-
-// Whether a node sums over images.
-let private closes (n: Node) =
-    n.Primitive.Name = "conv2dWeight" || n.Primitive.Name = "conv2dOverImages"
-
-let private isBlocks (s: Seat) = s.Lanes > 0 && not s.Closes
-
-/// Whether a node in one seat takes what another seat holds block by block.
-let private passes (from: Seat) (into: Seat) (rule: Rule) k =
-    isBlocks from
-    && from.Lanes = into.Lanes
-    && from.Batch = into.Batch
-    && rule.Shared &&& (1 <<< k) = 0
-
-let private seatOf (work: Order) (seats: Seat[]) i =
-    let n = work.Nodes[i]
-    let inputs = Array.init n.Arity (fun k -> seats[work.Operands[work.Starts[i] + k]])
-    let rule = ruleOf n
-
-    let plain =
-        {
-            Level = 0
-            Batch = 0
-            Lanes = 0
-            Closes = false
-        }
-
-    // The tensor of blocks that the node goes on with, or the blocks that it starts.
-    let seat =
-        match rule with
-        | ValueSome r when r.Starts && r.Fits n (lanesOf n) ->
-            { plain with
-                Batch = batchOf n
-                Lanes = lanesOf n
-                Closes = closes n
-            }
-        | ValueSome r when not r.Starts ->
-            match inputs |> Array.tryFind isBlocks with
-            | Some s when r.Fits n s.Lanes ->
-                { plain with
-                    Batch = s.Batch
-                    Lanes = s.Lanes
-                }
-            | _ -> plain
-        | _ -> plain
-
-    let level k (from: Seat) =
-        if from.Lanes = 0 then
-            from.Level
-        elif seat.Lanes > 0 && passes from seat rule.Value k then
-            from.Level
-        else
-            from.Level + 1
-
-    { seat with
-        Level = Seq.append [ 0 ] (inputs |> Seq.mapi level) |> Seq.max
-    }
-
-/// The seat of every node; none where there is nothing to start from.
-let private seatsOf (work: Order) =
-    // Not even the table of rules is made for graphs that have no use for it.
-    let seats =
-        Array.zeroCreate<Seat>(
-            if work.Nodes |> Array.exists (fun n -> Convolutions.isConvolution n || closes n) then
-                work.Count
-            else
-                0
-        )
-
-    for i in 0 .. seats.Length - 1 do
-        seats[i] <- seatOf work seats i
-
-    seats
+open Hybrid.Core.LaneSeats
 
 // ---- groups -----------------------------------------------------------------------------------------------------------
 
@@ -114,12 +28,6 @@ let private part (group: Node) (offset: int64) (shape: Shape) (dtype: ElementTyp
         }
 
     Node.Make(p, 0L, null, group, null, null)
-
-// A new node stands for the same position as the one that it was made for.
-let private standsFor (origin: Dictionary<Node, int>) (n: Node) (made: Node) =
-    match origin.TryGetValue n with
-    | true, position -> origin[made] <- position
-    | _ -> ()
 
 /// A group in the making: the nodes for one block, and what goes in and out. `finished` gives a node of the outer graph as it will be.
 [<Sealed>]
@@ -312,146 +220,14 @@ type private Builder(seat: Seat, finished: Node -> Node, origin: Dictionary<Node
 
 // ---- the pass ---------------------------------------------------------------------------------------------------------
 
-/// Which of a group's results are wanted, and how: kept in blocks for other groups, or as a plain tensor.
-let private wants (work: Order) (seats: Seat[]) =
-    let kept = Array.zeroCreate<bool> work.Count
-    let plain = Array.zeroCreate<bool> work.Count
-
-    for i in 0 .. work.Count - 1 do
-        let n, seat = work.Nodes[i], seats[i]
-
-        for k in 0 .. n.Arity - 1 do
-            let p = work.Operands[work.Starts[i] + k]
-
-            if seats[p].Lanes > 0 then
-                if seat.Lanes > 0 && passes seats[p] seat (ruleOf n).Value k then
-                    kept[p] <- kept[p] || seats[p].Level <> seat.Level
-                else
-                    plain[p] <- true
-
-    for root in work.Roots do
-        plain[root] <- plain[root] || seats[root].Lanes > 0
-
-    struct (kept, plain)
-
-// A node with other inputs, if they are others.
-let private withInputs (origin: Dictionary<Node, int>) (n: Node) (inputs: Node[]) =
-    if n.EveryInput(fun k -> Object.ReferenceEquals(inputs[k], n.Input k)) then
-        n
-    else
-        let made = Node.Remake(n, inputs)
-        standsFor origin n made
-        made
-
-// The roots of a graph in which other nodes stand for some; `better` is given a node's position and the node with its inputs replaced, and gives null to keep it.
-let private replaced (origin: Dictionary<Node, int>) (work: Order) (better: int -> Node -> Node) =
-    let made = Array.zeroCreate<Node> work.Count
-
-    for i in 0 .. work.Count - 1 do
-        let n = work.Nodes[i]
-
-        let copy =
-            withInputs origin n (Array.init n.Arity (fun k -> made[work.Operands[work.Starts[i] + k]]))
-
-        made[i] <-
-            match better i copy with
-            | null -> copy
-            | other ->
-                standsFor origin n other
-                other
-
-    work.Roots |> Array.map (fun root -> made[root])
-
-// The roots of a graph in which convolutions that sum over images say so.
-let private overImages (origin: Dictionary<Node, int>) (roots: Node[]) =
-    let work = Walk.order Walk.everything roots
-
-    if work.Nodes |> Array.forall (fun n -> isNull (LaneRules.overImages n)) then
-        roots
-    else
-        replaced origin work (fun _ n -> LaneRules.overImages n)
-
-// The roots of a graph in which pooling leaves positions out that a rectifier holds back, where nothing but pooling and gradients behind the rectifier asks for
-// them: masks and choices are not computed then. Null where there is none.
-let private rectified (origin: Dictionary<Node, int>) (work: Order) (seats: Seat[]) =
-    let candidates =
-        Array.init work.Count (fun i -> work.Nodes[i].Primitive.Name = "maxPositions" && isBlocks seats[i])
-
-    let gradients = Array.zeroCreate<bool> work.Count
-
-    for i in 0 .. work.Count - 1 do
-        let n = work.Nodes[i]
-
-        for k in 0 .. n.Arity - 1 do
-            let p = work.Operands[work.Starts[i] + k]
-
-            if candidates[p] then
-                let largest = n.Primitive.Name = "takeAt" && Object.ReferenceEquals(n.A, n.B.A)
-                let gradient = not (isNull (behindRectifier n))
-                gradients[p] <- gradients[p] || gradient
-                candidates[p] <- isBlocks seats[i] && (largest || gradient)
-
-    for root in work.Roots do
-        candidates[root] <- false
-
-    let chosen = Array.map2 (&&) candidates gradients
-
-    if Array.contains true chosen then
-        replaced origin work (fun i n ->
-            if chosen[i] then
-                rectifiedPositions n
-            elif n.Primitive.Name = "putAt" && chosen[work.Operands[work.Starts[i] + 1]] then
-                Node.Remake(n, [| behindRectifier n; n.B |])
-            else
-                null)
-    else
-        null
-
-// Whether all that reads positions without those that a rectifier holds back is computed from blocks, with them: nothing else knows of such positions.
-let private staysInBlocks (work: Order) (seats: Seat[]) =
-    let mutable stays = true
-
-    for i in 0 .. work.Count - 1 do
-        for k in work.Starts[i] .. work.Starts[i + 1] - 1 do
-            let p = work.Operands[k]
-
-            if isRectified work.Nodes[p] then
-                let together =
-                    isBlocks seats[p]
-                    && isBlocks seats[i]
-                    && seats[i].Lanes = seats[p].Lanes
-                    && seats[i].Batch = seats[p].Batch
-
-                let sameGroup =
-                    seats[i].Level = seats[p].Level || work.Nodes[i].Primitive.Name = "putAt"
-
-                stays <- stays && together && sameGroup
-
-    stays
-
 /// The roots of a graph in which groups of blocks stand for the nodes that could be grouped. `lay` makes the plan for a block; `origin` learns which position
 /// new nodes stand for.
 let apply (lay: Order -> Node[] -> Plan) (origin: Dictionary<Node, int>) (roots: Node[]) : Node[] =
-    let roots = overImages origin roots
-    let before = Walk.order Walk.everything roots
-    let seats = seatsOf before
+    let struct (work, seats) = seated origin roots
 
     if seats |> Array.forall (fun s -> s.Lanes = 0) then
-        roots
+        work.Roots |> Array.map (fun root -> work.Nodes[root])
     else
-        let struct (work, seats) =
-            match rectified origin before seats with
-            | null -> struct (before, seats)
-            | roots ->
-                // A gradient of another type may take its node elsewhere, now that no mask of the positions' type is beside it.
-                let work = Walk.order Walk.everything roots
-                let others = seatsOf work
-
-                if staysInBlocks work others then
-                    struct (work, others)
-                else
-                    struct (before, seats)
-
         let struct (kept, plain) = wants work seats
         let outer = Array.zeroCreate<Node> work.Count
         let blocks = Array.zeroCreate<Node> work.Count
