@@ -23,13 +23,12 @@ let private readers: (string * bool * (Tensor -> Tensor -> Tensor)) list =
         "bias and rectifier", true, (fun x w -> (x.MatMul(w.Transpose()) + x.Sum()).Relu())
         "twice in one plan", true, (fun x w -> x.MatMul(w.Transpose()).MatMul(w).MatMul(w.Transpose()))
         "many rows", false, (fun x w -> Tensor.Concat(0, Array.create 65 x).MatMul(w.Transpose()))
-        "no whole registers", false, (fun x w -> x.MatMul(w.Slice(0, 0, 47).Transpose()))
         "the first rows", false, (fun x w -> x.MatMul(w.Slice(0, 0, 32).Transpose()))
         "the last rows", false, (fun x w -> x.MatMul(w.Slice(0, 16, 48).Transpose()))
         "some columns", false, (fun x w -> x.Slice(1, 0, 16).MatMul(w.Slice(1, 0, 16).Transpose()))
         "in another shape", false, (fun x w -> x.MatMul(w.Reshape(16, 96).Slice(1, 0, 32).Transpose()))
         "half of its elements", false, (fun x w -> x.Slice(1, 0, 16).MatMul(w.Reshape(96, 16).Slice(0, 0, 48).Transpose()))
-        "as it lies", false, (fun x w -> x.MatMul(w.Transpose().Exp().Transpose().Transpose()).MatMul w)
+        "as it lies", false, (fun x w -> x.MatMul(w.Reshape(32, 48)))
     ]
 
 let cases =
@@ -58,7 +57,7 @@ let ``a matrix that is often read transposed gets a copy, and no bit changes`` n
             Assert.Equal(whole, copyOf w.State.Value <> 0n))
 
 [<Fact>]
-let ``a matrix gets its copy after four products, so that one that changes gets none`` () =
+let ``a matrix gets its copy after four products`` () =
     let value = (matrix 3 2 1).Value
 
     for _ in 1..4 do
@@ -95,6 +94,22 @@ let ``a matrix that is written over loses its copy`` () =
             Assert.NotEqual(0n, copyOf w.State.Value)
             update.Invoke() |> ignore
             Assert.Equal(memory, w.State.Value.Pointer))
+
+[<Fact>]
+let ``weights that change from step to step get no copy`` () =
+    fresh (fun _ ->
+        let w, x = Cell("w", matrix 48 32 1), matrix 4 32 2
+
+        let step =
+            CompiledFunction(fun arguments ->
+                let y = arguments[0].MatMul(w.Value.Transpose())
+                w.Set(w.Value * 0.5 + 0.001 * y.Sum())
+                [||])
+
+        for _ in 1..often do
+            step.Invoke x |> ignore
+
+        Assert.Equal(0n, copyOf w.State.Value))
 
 [<Fact>]
 let ``weights that one run reads often count once for it`` () =

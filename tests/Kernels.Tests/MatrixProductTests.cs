@@ -77,6 +77,18 @@ public sealed class MatrixProductTests
         };
 
     [Theory]
+    [InlineData(ElementType.Float32, 1, 16, true)]
+    [InlineData(ElementType.Float32, 64, 128, true)]
+    [InlineData(ElementType.Float32, 65, 128, false)]
+    [InlineData(ElementType.Float32, 1, 47, false)]
+    [InlineData(ElementType.Float32, 1, 8, false)]
+    [InlineData(ElementType.Float64, 1, 8, true)]
+    [InlineData(ElementType.Float64, 1, 12, false)]
+    [InlineData(ElementType.Float32, 1, 0, false)]
+    public void A_transposed_copy_is_for_few_rows_that_fill_registers(ElementType type, int rows, int columns, bool preferred) =>
+        Assert.Equal(preferred, MatrixProduct.PrefersTranspose(type, rows, columns));
+
+    [Theory]
     [MemberData(nameof(Sizes))]
     public void Every_element_is_the_chain_in_float32(int m, int n, int k) => CheckAll<float>(m, n, k);
 
