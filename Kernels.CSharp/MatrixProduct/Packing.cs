@@ -22,7 +22,7 @@ internal static unsafe class Packing<S, V, T>
     {
         if (columnStep != 1)
         {
-            Transposed(source, rowStep, columnStep, target, depth, columns, width);
+            Transposed(source, rowStep, columnStep, target, depth, columns, width, width);
             return;
         }
 
@@ -46,7 +46,7 @@ internal static unsafe class Packing<S, V, T>
     {
         if (rowStep != 1)
         {
-            Transposed(source, columnStep, rowStep, target, depth, rows, rows);
+            Transposed(source, columnStep, rowStep, target, depth, rows, rows, rows);
             return;
         }
 
@@ -64,29 +64,33 @@ internal static unsafe class Packing<S, V, T>
         }
     }
 
+    /// <summary>Transposes rows of a few elements: target[j * targetStep + i] = source[i * sourceStep + j] for i below rows and j below columns.</summary>
+    public static void Turn(T* source, long sourceStep, T* target, long targetStep, int rows, int columns) =>
+        Transposed(source, 1, sourceStep, target, columns, rows, rows, targetStep);
+
     /// <summary>target[k, j] = source[j * columnStep + k * rowStep]: for operands whose k axis is the contiguous one.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Transposed(T* source, long rowStep, long columnStep, T* target, int depth, int columns, int width)
+    private static void Transposed(T* source, long rowStep, long columnStep, T* target, int depth, int columns, int width, long step)
     {
         if (rowStep != 1 || depth < 8 || columns < Vector128<T>.Count)
         {
-            Elements(source, rowStep, columnStep, target, depth, columns, width);
+            Elements(source, rowStep, columnStep, target, depth, columns, step);
             for (int k = 0; columns < width && k < depth; k++)
             {
-                new Span<T>(target + ((long)k * width) + columns, width - columns).Clear();
+                new Span<T>(target + (k * step) + columns, width - columns).Clear();
             }
         }
         else if (columns >= S.Count)
         {
-            Blocks<S, V>(source, columnStep, target, depth, columns, width);
+            Blocks<S, V>(source, columnStep, target, depth, columns, width, step);
         }
         else if (columns >= Vector256<T>.Count && CpuFeatures.Has256)
         {
-            Blocks<Simd256<T>, Vector256<T>>(source, columnStep, target, depth, columns, width);
+            Blocks<Simd256<T>, Vector256<T>>(source, columnStep, target, depth, columns, width, step);
         }
         else
         {
-            Blocks<Simd128<T>, Vector128<T>>(source, columnStep, target, depth, columns, width);
+            Blocks<Simd128<T>, Vector128<T>>(source, columnStep, target, depth, columns, width, step);
         }
     }
 
@@ -95,7 +99,7 @@ internal static unsafe class Packing<S, V, T>
     /// clearing a few elements at a time costs more than storing registers.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Blocks<SB, VB>(T* source, long columnStep, T* target, int depth, int columns, int width)
+    private static void Blocks<SB, VB>(T* source, long columnStep, T* target, int depth, int columns, int width, long step)
         where SB : ISimd<VB, T>
         where VB : unmanaged
     {
@@ -106,29 +110,29 @@ internal static unsafe class Packing<S, V, T>
             for (int next = 0; next < depth; next += 8)
             {
                 int k = Math.Min(next, depth - 8);
-                T* to = target + ((long)k * width) + j;
+                T* to = target + (k * step) + j;
                 FourColumns<SB, VB, T>.LoadEight(from + k, columnStep, out FourColumns<SB, VB, T> four, out FourColumns<SB, VB, T> others);
                 for (int beyond = width - SB.Count; beyond > columns - SB.Count && j == columns - SB.Count; beyond -= SB.Count)
                 {
-                    four.Store(to + beyond - j, width);
-                    others.Store(to + beyond - j + (4 * width), width);
+                    four.Store(to + beyond - j, step);
+                    others.Store(to + beyond - j + (4 * step), step);
                 }
 
-                four.Store(to, width);
-                others.Store(to + (4 * width), width);
+                four.Store(to, step);
+                others.Store(to + (4 * step), step);
             }
         }
     }
 
     /// <summary>One by one: few of them, or none that follow each other.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Elements(T* source, long rowStep, long columnStep, T* target, int depth, int columns, int width)
+    private static void Elements(T* source, long rowStep, long columnStep, T* target, int depth, int columns, long step)
     {
         for (int k = 0; k < depth; k++)
         {
             for (int j = 0; j < columns; j++)
             {
-                target[((long)k * width) + j] = source[(j * columnStep) + (k * rowStep)];
+                target[(k * step) + j] = source[(j * columnStep) + (k * rowStep)];
             }
         }
     }

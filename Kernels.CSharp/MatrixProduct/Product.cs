@@ -15,6 +15,9 @@ internal struct Product
     public long ColumnStepB;
     public nint C;
     public long RowStepC;
+
+    /// <summary>From op(C)[i, j] to op(C)[i, j + 1]; 1 but where C is stored transposed.</summary>
+    public long ColumnStepC;
     public int M;
     public int N;
     public int K;
@@ -31,8 +34,8 @@ internal struct Product
     /// <summary>Whether anything is to be done to finished sums.</summary>
     public readonly bool HasEpilogue => Bias != 0 || Rectify || Gate != 0;
 
-    /// <summary>C^T = op(B)^T op(A)^T of the columns from one on, contiguous, without an epilogue. The products in each chain only swap their factors.</summary>
-    public readonly Product Transposed(int firstColumn, int size, nint target) =>
+    /// <summary>C^T = op(B)^T op(A)^T of the columns from one on, without an epilogue, in the same place. The products in each chain only swap their factors.</summary>
+    public readonly Product Transposed(int firstColumn, int size) =>
         new()
         {
             A = B + (nint)(firstColumn * ColumnStepB * size),
@@ -41,8 +44,9 @@ internal struct Product
             B = A,
             RowStepB = ColumnStepA,
             ColumnStepB = RowStepA,
-            C = target,
-            RowStepC = M,
+            C = C + (nint)(firstColumn * ColumnStepC * size),
+            RowStepC = ColumnStepC,
+            ColumnStepC = RowStepC,
             M = N - firstColumn,
             N = M,
             K = K,

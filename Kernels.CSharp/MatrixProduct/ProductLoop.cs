@@ -2,31 +2,17 @@ using System.Runtime.CompilerServices;
 
 namespace Hybrid.Kernels;
 
-/// <summary>The serial matrix product: blocks over N, K and M, packing, and calls of the tiles.</summary>
+/// <summary>The serial matrix product: which columns go by blocks and which transposed, and what is done to finished sums.</summary>
 internal static unsafe class ProductLoop<S, V, T>
     where S : ISimd<V, T>
     where V : unmanaged
     where T : unmanaged
 {
-    /// <summary>Depth of a block of K. A strip of B leaves the nearest cache at a sixth of it, but every block reads and writes all of C, which costs more.</summary>
-    private const int BlockK = 1024;
-
-    /// <summary>Values of k that tiles of a packed A take in a round; blocks of K are whole rounds where they can be.</summary>
-    private const int TermsAtATime = 2;
-    private const int BlockN = 2048;
-    private const int LineBytes = 64;
-
-    /// <summary>Depth from which the sums of a tile take longer than what is asked for meanwhile does to come from memory.</summary>
-    private const int DeepEnoughToWait = 64;
-
-    /// <summary>Bytes of B from which operands are taken to lie beyond the second-level cache.</summary>
-    private const int FarBytes = 512 * 1024;
-
     /// <summary>Rows from which a product of the remaining columns alone pays.</summary>
     private const int LeastRowsForRemainder = 32;
 
-    /// <summary>Rows of a block of M. With 1024 of K it is twice the second-level cache; fewer blocks matter more.</summary>
-    private static int BlockM => 512 * 4 / sizeof(T);
+    /// <summary>Part of the terms that may be left at most for lists of them to pay.</summary>
+    private const double MostLeft = 0.8;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(Product p)
@@ -46,17 +32,7 @@ internal static unsafe class ProductLoop<S, V, T>
         }
         else
         {
-            int rest = Remainder(p);
-            if (rest < p.N)
-            {
-                RunBlocks(p with { N = p.N - rest });
-            }
-
-            if (rest > 0)
-            {
-                RunRemainder(p, rest);
-            }
-
+            RunBlocks(p);
             return;
         }
 
@@ -66,13 +42,56 @@ internal static unsafe class ProductLoop<S, V, T>
         }
     }
 
+    /// <summary>Columns beyond whole vectors go apart where that is quicker. A sparse B takes A's place in a transposed product.</summary>
+    private static void RunBlocks(Product p)
+    {
+        Operand sparse = ZeroTerms<S, V, T>.MayPay(p) ? SparseOperand(p) : Operand.None;
+        if (sparse == Operand.B)
+        {
+            ProductBlocks<S, V, T>.Run(p.Transposed(0, sizeof(T)), sparse: true);
+            return;
+        }
+
+        int rest = Remainder(p);
+        if (rest < p.N)
+        {
+            ProductBlocks<S, V, T>.Run(p with { N = p.N - rest }, sparse == Operand.A);
+        }
+
+        if (rest > 0)
+        {
+            RunRemainder(p, rest);
+        }
+    }
+
+    /// <summary>The operand that saves more by its zeros, if either saves enough and the other is finite.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Operand SparseOperand(in Product p)
+    {
+        double left = ZeroTerms<S, V, T>.Left(p);
+        if (!p.HasEpilogue)
+        {
+            // Rows of C are along the lanes then, and the last vector may not be whole.
+            Product transposed = p.Transposed(0, sizeof(T));
+            double lanes = (double)(Vectors(p.M) * S.Count) / p.M;
+            if (lanes * ZeroTerms<S, V, T>.Left(transposed) < Math.Min(left, MostLeft) && ZeroTerms<S, V, T>.IsFinite(transposed))
+            {
+                return Operand.B;
+            }
+        }
+
+        return left < MostLeft && ZeroTerms<S, V, T>.IsFinite(p) ? Operand.A : Operand.None;
+    }
+
+    private static int Vectors(int length) => (length + S.Count - 1) / S.Count;
+
     /// <summary>How many columns beyond whole vectors are so few that rows fill the lanes better: a vector for them would be nearly empty.</summary>
     private static int Remainder(in Product p)
     {
         int rest = p.N % S.Count;
 
         // Tiles of narrow registers are two vectors wide: where the last one is, a vector less would save nothing.
-        if (sizeof(V) < 64 && Parts(p.N, S.Count) % 2 == 0)
+        if (sizeof(V) < 64 && Vectors(p.N) % 2 == 0)
         {
             return 0;
         }
@@ -93,10 +112,10 @@ internal static unsafe class ProductLoop<S, V, T>
     {
         int first = p.N - rest;
         T* scratch = (T*)Workspace.Get(Workspace.Purpose.Transposed, (long)p.M * rest * sizeof(T));
-        Product transposed = p.Transposed(first, sizeof(T), (nint)scratch);
+        Product transposed = p.Transposed(first, sizeof(T)) with { C = (nint)scratch, RowStepC = p.M, ColumnStepC = 1 };
         if (p.RowStepA == 1)
         {
-            RunBlocks(transposed);
+            ProductBlocks<S, V, T>.Run(transposed, sparse: false);
         }
         else
         {
@@ -155,7 +174,7 @@ internal static unsafe class ProductLoop<S, V, T>
     /// Adds the bias to finished sums, rectifies and gates them, while they are in the nearest cache, and writes them to C, where they may stand already.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Finish(in Product p, T* sums, long sumStep, T* c, int rows, int firstColumn, int columns)
+    public static void Finish(in Product p, T* sums, long sumStep, T* c, int rows, int firstColumn, int columns)
     {
         // What is stored might be the product itself, for all that the compiler knows: it would read it again each time.
         T* bias = p.Bias == 0 ? null : (T*)p.Bias + firstColumn;
@@ -189,59 +208,9 @@ internal static unsafe class ProductLoop<S, V, T>
         }
     }
 
-    /// <summary>Asks for a tile of C, or for its gates: other rows lie on other pages.</summary>
-    private static void AskFor(T* start, long rowStep, int rows, int columns)
-    {
-        for (int row = 0; row < rows; row++)
-        {
-            for (int column = 0; column < columns; column += LineBytes / sizeof(T))
-            {
-                Prefetch.Line(start + (row * rowStep) + column);
-            }
-        }
-    }
-
     /// <summary>What a gate lets pass: 0 where it is zero or below.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Passed(V sum, V gate) => S.Select(S.LessEqual(gate, S.Zero), S.Zero, sum);
-
-    private static void RunBlocks(Product p)
-    {
-        Block block = new() { Product = p, StripByStrip = p.M <= BlockM };
-        (block.MaxRows, block.MaxVectors) = TileTable<S, V, T, Size1>.Shape(p.M, p.N);
-        int stripWidth = block.MaxVectors * S.Count;
-        block.PackedB = p.ColumnStepB != 1 || (p.M > 4 * block.MaxRows && p.RowStepB * sizeof(T) > 1024);
-        block.PackedA = p.N > 2 * stripWidth && (p.ColumnStepA != 1 || p.RowStepA * sizeof(T) % 2048 == 0 || p.N >= 512);
-        int blocksN = Parts(p.N, BlockN);
-        int blocksK = Parts(p.K, BlockK);
-        int blocksM = Parts(p.M, BlockM);
-        for (int n = 0; n < blocksN; n++)
-        {
-            (block.FirstColumn, block.Columns) = Part(p.N, n, blocksN, S.Count);
-            for (int k = 0; k < blocksK; k++)
-            {
-                (block.FirstK, block.Depth) = Part(p.K, k, blocksK, TermsAtATime);
-                block.PackB();
-                for (int m = 0; m < blocksM; m++)
-                {
-                    (block.FirstRow, block.Rows) = Part(p.M, m, blocksM, 1);
-                    block.Run();
-                }
-            }
-        }
-    }
-
-    /// <summary>How many parts of at most so many a length needs.</summary>
-    private static int Parts(int length, int most) => (length + most - 1) / most;
-
-    /// <summary>Start and length of one of several parts of a length that share its units evenly, so that none is much shorter than the others.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static (int Start, int Length) Part(int length, int part, int parts, int unit)
-    {
-        (int units, int longer) = Math.DivRem(Parts(length, unit), parts);
-        int start = ((part * units) + Math.Min(part, longer)) * unit;
-        return (start, Math.Min((units + (part < longer ? 1 : 0)) * unit, length - start));
-    }
 
     private static void Clear(Product p)
     {
@@ -251,206 +220,10 @@ internal static unsafe class ProductLoop<S, V, T>
         }
     }
 
-    /// <summary>A block of the product: some columns, one run of k, and in turn some rows.</summary>
-    private struct Block
+    private enum Operand
     {
-        public Product Product;
-        public int MaxRows;
-        public int MaxVectors;
-        public int FirstColumn;
-        public int Columns;
-        public int FirstK;
-        public int Depth;
-        public int FirstRow;
-        public int Rows;
-        public bool PackedA;
-        public bool PackedB;
-
-        /// <summary>Whether each strip of B is packed when it is needed, into near caches, as no later rows will ask for it.</summary>
-        public bool StripByStrip;
-        private T* packedB;
-
-        private readonly int Strips => Parts(Columns, MaxVectors * S.Count);
-
-        /// <summary>Packs every strip of B, or only the last one where it is not whole vectors.</summary>
-        public void PackB()
-        {
-            if (!PackedB && Columns % S.Count == 0)
-            {
-                return;
-            }
-
-            int strips = Strips;
-            packedB = (T*)Workspace.Get(Workspace.Purpose.PackedB, (StripByStrip ? 1 : (long)strips) * MaxVectors * S.Count * Depth * sizeof(T));
-            for (int strip = PackedB ? 0 : strips - 1; strip < strips && !StripByStrip; strip++)
-            {
-                (int column, int columns) = Part(Columns, strip, strips, S.Count);
-                PackStrip(column, columns, packedB + ((long)column * Depth));
-            }
-        }
-
-        private readonly void PackStrip(int column, int columns, T* target) =>
-            Packing<S, V, T>.Strip(SourceB(column), Product.RowStepB, Product.ColumnStepB, target, Depth, columns, Parts(columns, S.Count) * S.Count);
-
-        /// <summary>Runs all tiles of the present rows; a strip of B is used for every tile of rows before the next one.</summary>
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public void Run()
-        {
-            int tiles = Parts(Rows, MaxRows);
-            int strips = Strips;
-            T* packedA = PackedA ? PackA(tiles) : null;
-            int largest = MaxRows * MaxVectors * S.Count;
-            T* start = stackalloc T[2 * largest];
-            new Span<T>(start, largest).Clear();
-            TileCall call = new()
-            {
-                K = Depth,
-                RowStepA = PackedA ? sizeof(T) : (nint)(Product.RowStepA * sizeof(T)),
-                ColumnStepA = (nint)(Product.ColumnStepA * sizeof(T)),
-                Start = (byte*)start,
-            };
-            for (int strip = 0; strip < strips; strip++)
-            {
-                (int column, int columns) = Part(Columns, strip, strips, S.Count);
-                int vectors = Parts(columns, S.Count);
-                bool packed = PackedB || columns % S.Count != 0;
-                T* copy = StripByStrip ? packedB : packedB + ((long)column * Depth);
-                if (packed && StripByStrip)
-                {
-                    PackStrip(column, columns, copy);
-                }
-
-                call.B = (byte*)(packed ? copy : SourceB(column));
-                call.RowStepB = packed ? vectors * S.Count * sizeof(T) : (nint)(Product.RowStepB * sizeof(T));
-                call.C = (byte*)((T*)Product.C + (FirstRow * Product.RowStepC) + FirstColumn + column);
-                Source next = StripByStrip && PackedB && strip + 1 < strips ? SourceOfStrip(Part(Columns, strip + 1, strips, S.Count)) : default;
-                RunStrip(call, tiles, packedA, next, start, start + largest, column, columns);
-            }
-        }
-
-        /// <summary>Runs the tiles of one strip from the first row on. Where rows do not share out evenly, the first tiles have one more, as <see cref="Part"/> has it.</summary>
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void RunStrip(TileCall call, int tiles, T* packedA, Source next, T* start, T* apart, int column, int columns)
-        {
-            int vectors = Parts(columns, S.Count);
-            T* c = (T*)call.C;
-            bool whole = columns % S.Count == 0;
-            bool pairs = PackedA && Depth % TermsAtATime == 0;
-            bool last = Product.HasEpilogue && FirstK + Depth == Product.K;
-
-            // Rows that are not whole vectors are finished outside of C: 0.76 to 0.89 of the time at 1437 x 10 x 50, when that came here, probably as parts of vectors
-            // that were just written are slow to read.
-            bool aside = last && !whole;
-            long sumStep = aside ? vectors * S.Count : Product.RowStepC;
-            call.RowStepC = (nint)(sumStep * sizeof(T));
-            call.LastLanes = aside ? S.Count : columns - ((vectors - 1) * S.Count);
-            (int least, int taller) = Math.DivRem(Rows, tiles);
-            int tallRows = taller * (least + 1);
-            int height = 0;
-            delegate* <TileCall*, void> run = null;
-            for (int row = 0; row < Rows; row += height)
-            {
-                if (row == 0 || row == tallRows)
-                {
-                    height = row < tallRows ? least + 1 : least;
-                    run = pairs ? TileTable<S, V, T, Size2>.Get(height, vectors) : TileTable<S, V, T, Size1>.Get(height, vectors);
-                    call.ColumnStepA = PackedA ? height * sizeof(T) : call.ColumnStepA;
-                }
-
-                call.A = (byte*)(PackedA ? packedA + ((long)row * Depth) : SourceA(row));
-                call.C = (byte*)(aside ? apart : c);
-                if (FirstK > 0)
-                {
-                    Continue(&call, c, whole ? null : start, height, columns);
-                }
-
-                if (Depth >= DeepEnoughToWait)
-                {
-                    AskAhead(c, next, row, height, columns);
-                }
-
-                run(&call);
-                if (last)
-                {
-                    Finish(Product, (T*)call.C, sumStep, c, height, FirstColumn + column, columns);
-                }
-
-                c += height * Product.RowStepC;
-            }
-        }
-
-        /// <summary>Asks for what a tile will write and its gates, and for its share of what is packed next.</summary>
-        private readonly void AskAhead(T* c, Source next, int row, int height, int columns)
-        {
-            bool far = (long)Product.K * Product.N * sizeof(T) >= FarBytes;
-            if (far)
-            {
-                next.AskFor(row, row + height, Rows);
-            }
-
-            if (far && FirstK == 0)
-            {
-                AskFor(c, Product.RowStepC, height, columns);
-            }
-
-            if (Product.Gate != 0 && FirstK + Depth == Product.K)
-            {
-                AskFor((T*)((byte*)c + Product.Gate), Product.RowStepC, height, columns);
-            }
-        }
-
-        /// <summary>Starts a tile from the sums that C holds, copied where their rows are not whole vectors.</summary>
-        private readonly void Continue(TileCall* call, T* c, T* copy, int height, int columns)
-        {
-            long step = copy == null ? Product.RowStepC : Parts(columns, S.Count) * S.Count;
-            call->Start = (byte*)(copy == null ? c : copy);
-            call->RowStepStart = (nint)(step * sizeof(T));
-            for (int row = 0; row < height && copy != null; row++)
-            {
-                long bytes = columns * sizeof(T);
-                Buffer.MemoryCopy(c + (row * Product.RowStepC), call->Start + (row * call->RowStepStart), bytes, bytes);
-            }
-        }
-
-        private readonly T* PackA(int tiles)
-        {
-            T* packed = (T*)Workspace.Get(Workspace.Purpose.PackedA, (long)Rows * Depth * sizeof(T));
-            for (int tile = 0; tile < tiles; tile++)
-            {
-                (int row, int height) = Part(Rows, tile, tiles, 1);
-                T* target = packed + ((long)row * Depth);
-                Packing<S, V, T>.Rows(SourceA(row), Product.RowStepA, Product.ColumnStepA, target, Depth, height);
-            }
-
-            return packed;
-        }
-
-        /// <summary>Where a strip of B lies.</summary>
-        private readonly Source SourceOfStrip((int Column, int Columns) strip) =>
-            Product.ColumnStepB == 1
-                ? new(SourceB(strip.Column), Product.RowStepB, Depth, strip.Columns)
-                : new(SourceB(strip.Column), Product.ColumnStepB, strip.Columns, Depth);
-
-        private readonly T* SourceA(int row) => (T*)Product.A + ((FirstRow + row) * Product.RowStepA) + (FirstK * Product.ColumnStepA);
-
-        private readonly T* SourceB(int column) => (T*)Product.B + (FirstK * Product.RowStepB) + ((FirstColumn + column) * Product.ColumnStepB);
-    }
-
-    /// <summary>Some runs of elements in memory, of one length and at even distances, that will be packed soon.</summary>
-    private readonly struct Source(T* start, long step, int runs, int length)
-    {
-        /// <summary>Asks for the runs from one share of them (inclusive) to another; they then come to the second-level cache while a tile runs.</summary>
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public void AskFor(long from, long to, long shares)
-        {
-            for (long run = runs * from / shares; run < runs * to / shares; run++)
-            {
-                byte* first = (byte*)(start + (run * step));
-                for (long at = 0; at < (long)length * sizeof(T); at += LineBytes)
-                {
-                    Prefetch.DistantLine(first + at);
-                }
-            }
-        }
+        None,
+        A,
+        B,
     }
 }

@@ -28,12 +28,15 @@ internal unsafe struct TileCall
 
     /// <summary>From what a row starts from to the next.</summary>
     public nint RowStepStart;
+
+    /// <summary>The values of k to add, K of them, where they are <see cref="Listed"/>.</summary>
+    public ushort* Terms;
 }
 
 /// <summary>
 /// The inner loop of the matrix product: a tile of R rows and N vectors of C stays in registers while k runs.
 /// Every element is the chain acc = fma(a, b, acc) in the order of k. U values of k go to a round: one with A at any steps, or two of a packed A,
-/// whose R rows lie side by side.
+/// whose R rows lie side by side; or those values of k that are listed, one by one, and no others.
 /// </summary>
 /// <remarks>
 /// The text is long because it must be: each accumulator is a local of its own (an array or a loop over them would put them
@@ -75,9 +78,22 @@ internal static unsafe class Tile<S, V, T, R, N, U>
         byte* a6 = a3 + (3 * rowStep);
         byte* a9 = a6 + (3 * rowStep);
         byte* a12 = a9 + (3 * rowStep);
+        ushort* terms = call->Terms;
         V none = default;
-        for (nint k = call->K; k > 0; k -= sizeof(U))
+        for (nint k = call->K; k > 0; k -= sizeof(U) == 2 ? 2 : 1)
         {
+            if (typeof(U) == typeof(Listed))
+            {
+                nint term = *terms;
+                terms++;
+                b = call->B + (term * rowStepB);
+                a0 = call->A + (term * columnStep);
+                a3 = a0 + (3 * rowStep);
+                a6 = a3 + (3 * rowStep);
+                a9 = a6 + (3 * rowStep);
+                a12 = a9 + (3 * rowStep);
+            }
+
             V ba = S.Load((T*)b);
             V bb = sizeof(N) > 1 ? S.Load((T*)b + S.Count) : default;
             V bc = sizeof(N) > 2 ? S.Load((T*)b + (2 * S.Count)) : default;
@@ -95,8 +111,13 @@ internal static unsafe class Tile<S, V, T, R, N, U>
             Add(11, a0, a9, rowStep, ba, bb, bc, ref c11a, ref c11b, ref none);
             Add(12, a0, a12, rowStep, ba, bb, bc, ref c12a, ref c12b, ref none);
             Add(13, a0, a12, rowStep, ba, bb, bc, ref c13a, ref c13b, ref none);
+            if (typeof(U) == typeof(Listed))
+            {
+                continue;
+            }
+
             b += rowStepB;
-            if (sizeof(U) > 1)
+            if (sizeof(U) == 2)
             {
                 byte* next = a0 + (sizeof(R) * sizeof(T));
                 ba = S.Load((T*)b);
@@ -154,7 +175,7 @@ internal static unsafe class Tile<S, V, T, R, N, U>
             return;
         }
 
-        V x = S.Broadcast(sizeof(U) > 1 ? ((T*)packed)[row] : *(T*)(group + (row % 3 * rowStep)));
+        V x = S.Broadcast(sizeof(U) == 2 ? ((T*)packed)[row] : *(T*)(group + (row % 3 * rowStep)));
         a = S.Fma(x, ba, a);
         if (sizeof(N) > 1)
         {

@@ -15,6 +15,7 @@ internal static class Workspace
         PackedA,
         PackedB,
         Transposed,
+        Terms,
         Partials,
         Row,
         Fused,

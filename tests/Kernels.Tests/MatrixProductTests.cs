@@ -122,8 +122,18 @@ public sealed class MatrixProductTests
             {
                 bool ta = (transposes & 1) != 0;
                 bool tb = (transposes & 2) != 0;
-                float[] one = Run(m, n, k, ta, tb, 0, Values.Random<float>((long)m * k, 1), Values.Random<float>((long)n * k, 2), WorkerPool.Serial);
-                float[] many = Run(m, n, k, ta, tb, 0, Values.Random<float>((long)m * k, 1), Values.Random<float>((long)n * k, 2), pool);
+                float[] one = Products.Run(
+                    m,
+                    n,
+                    k,
+                    ta,
+                    tb,
+                    0,
+                    Values.Random<float>((long)m * k, 1),
+                    Values.Random<float>((long)n * k, 2),
+                    WorkerPool.Serial
+                );
+                float[] many = Products.Run(m, n, k, ta, tb, 0, Values.Random<float>((long)m * k, 1), Values.Random<float>((long)n * k, 2), pool);
                 Values.SameBits<float>(one, many, $"{m}x{n}x{k} {ta} {tb}");
             }
         }
@@ -178,7 +188,7 @@ public sealed class MatrixProductTests
             );
             for (int i = 0; i < batch; i++)
             {
-                float[] expected = Chain<float>(M, N, K, false, true, a[(i * M * K)..((i + 1) * M * K)], b, K, K);
+                float[] expected = Products.Chain<float>(M, N, K, false, true, a[(i * M * K)..((i + 1) * M * K)], b, K, K);
                 Values.SameBits<float>(expected, blockC.Span.Slice(i * M * N, M * N), $"item {i}");
             }
         }
@@ -211,7 +221,7 @@ public sealed class MatrixProductTests
         float[] b = Values.Random<float>(Size * Size, 2);
         a[(3 * Size) + 4] = float.NaN;
         b[(5 * Size) + 34] = float.PositiveInfinity;
-        float[] c = Run(Size, Size, Size, false, false, 0, a, b, WorkerPool.Serial);
+        float[] c = Products.Run(Size, Size, Size, false, false, 0, a, b, WorkerPool.Serial);
         for (int i = 0; i < Size; i++)
         {
             for (int j = 0; j < Size; j++)
@@ -239,7 +249,7 @@ public sealed class MatrixProductTests
         float[] bias = Values.Random<float>(n, 3);
         float[] gate = Values.Random<float>((long)m * n, 4);
         (gate[0], gate[^1]) = (0f, -0f);
-        float[] sums = Run(m, n, k, transposeA, true, 0, a, b, WorkerPool.Serial);
+        float[] sums = Products.Run(m, n, k, transposeA, true, 0, a, b, WorkerPool.Serial);
         float[] rectified = [.. sums.Select((sum, i) => Math.Max(sum + bias[i % n], 0))];
         float[] gated = [.. sums.Select((sum, i) => gate[i] <= 0 ? 0 : sum)];
         foreach (WorkerPool pool in new[] { WorkerPool.Serial, Three })
@@ -297,62 +307,8 @@ public sealed class MatrixProductTests
         long ldb = (transposeB ? k : n) + extra;
         T[] a = Values.Random<T>((transposeA ? k : m) * lda, 1);
         T[] b = Values.Random<T>((transposeB ? n : k) * ldb, 2);
-        T[] actual = Run(m, n, k, transposeA, transposeB, extra, a, b, pool);
-        T[] expected = Chain(m, n, k, transposeA, transposeB, a, b, lda, ldb);
+        T[] actual = Products.Run(m, n, k, transposeA, transposeB, extra, a, b, pool);
+        T[] expected = Products.Chain(m, n, k, transposeA, transposeB, a, b, lda, ldb);
         Values.SameBits<T>(expected, actual, $"{m}x{n}x{k} {transposeA} {transposeB} +{extra}");
-    }
-
-    /// <summary>Runs the kernel with padded rows; checks that the padding of C is untouched.</summary>
-    private static T[] Run<T>(int m, int n, int k, bool transposeA, bool transposeB, int extra, T[] a, T[] b, WorkerPool pool)
-        where T : unmanaged, INumberBase<T>
-    {
-        using Block<T> blockA = new(a, offset: 1);
-        using Block<T> blockB = new(b, offset: 3);
-        using Block<T> blockC = new(m * (n + extra), offset: 2);
-        blockC.Span.Fill(T.CreateTruncating(77));
-        MatrixProduct.Run(
-            Values.TypeOf<T>(),
-            transposeA,
-            transposeB,
-            m,
-            n,
-            k,
-            blockA.Pointer,
-            (transposeA ? m : k) + extra,
-            blockB.Pointer,
-            (transposeB ? k : n) + extra,
-            blockC.Pointer,
-            n + extra,
-            pool
-        );
-        T[] c = new T[m * n];
-        for (int i = 0; i < m; i++)
-        {
-            Span<T> row = blockC.Span.Slice(i * (n + extra), n + extra);
-            row[..n].CopyTo(c.AsSpan(i * n));
-            Assert.False(row[n..].ContainsAnyExcept(T.CreateTruncating(77)));
-        }
-
-        return c;
-    }
-
-    private static T[] Chain<T>(int m, int n, int k, bool transposeA, bool transposeB, T[] a, T[] b, long lda, long ldb)
-        where T : IFloatingPointIeee754<T>
-    {
-        T[] c = new T[m * n];
-        for (int i = 0; i < m; i++)
-        {
-            for (int p = 0; p < k; p++)
-            {
-                T x = transposeA ? a[(p * lda) + i] : a[(i * lda) + p];
-                for (int j = 0; j < n; j++)
-                {
-                    T y = transposeB ? b[(j * ldb) + p] : b[(p * ldb) + j];
-                    c[(i * n) + j] = T.FusedMultiplyAdd(x, y, c[(i * n) + j]);
-                }
-            }
-        }
-
-        return c;
     }
 }

@@ -1,0 +1,171 @@
+using System.Runtime.CompilerServices;
+
+namespace Hybrid.Kernels;
+
+/// <summary>
+/// Terms that are zero in every row of a tile, as the borders of images, the words that a few texts lack and units that are never awake make them. Sums go
+/// without them: products are looked at before, and where it pays, tiles get lists of the terms that are left.
+/// </summary>
+/// <remarks>
+/// No bit changes where fma(0, b, sum) is left out, provided that b is finite and the sum not -0. The first is looked up; the second takes a sum that
+/// underflows, so tiles that end with a -0 are computed again with all terms.
+/// </remarks>
+internal static unsafe class ZeroTerms<S, V, T>
+    where S : ISimd<V, T>
+    where V : unmanaged
+    where T : unmanaged
+{
+    /// <summary>Multiply-adds from which the look pays.</summary>
+    private const long LeastWork = 1 << 20;
+
+    /// <summary>Terms of a sum from which lists pay.</summary>
+    private const int LeastDepth = 32;
+
+    /// <summary>Looks at an operand, evenly over it, and terms at each.</summary>
+    private const int Looks = 8;
+    private const int TermsAtALook = 16;
+
+    private static ulong AllLanes
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => S.MaskBits(S.BitsEqual(S.Zero, S.Zero));
+    }
+
+    /// <summary>Whether a product is large enough, and its rows and columns lie side by side.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool MayPay(in Product p) =>
+        (long)p.M * p.N * p.K >= LeastWork && p.K >= LeastDepth && (p.ColumnStepA == 1 || p.RowStepA == 1) && (p.ColumnStepB == 1 || p.RowStepB == 1);
+
+    /// <summary>The part of a product's terms that tiles of rows are left with, from a sample of A.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static double Left(in Product p)
+    {
+        ushort* terms = stackalloc ushort[TermsAtALook];
+        int rows = Math.Min(TileTable<S, V, T, Size1>.Shape(p.M, p.N).Rows, p.M);
+        int left = 0;
+        for (int look = 0; look < Looks; look++)
+        {
+            long row = (long)(p.M - rows) * look / (Looks - 1);
+            long term = (long)(p.K - TermsAtALook) * look / (Looks - 1);
+            left += List((T*)p.A + (row * p.RowStepA) + (term * p.ColumnStepA), p.RowStepA, p.ColumnStepA, rows, TermsAtALook, terms);
+        }
+
+        return (double)left / (Looks * TermsAtALook);
+    }
+
+    /// <summary>Whether zero times any of B is zero.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static bool IsFinite(in Product p)
+    {
+        bool rowByRow = p.ColumnStepB == 1;
+        long step = rowByRow ? p.RowStepB : p.ColumnStepB;
+        int rows = rowByRow ? p.K : p.N;
+        int length = rowByRow ? p.N : p.K;
+        T* row = (T*)p.B;
+        V zero = S.Zero;
+        V next = S.Zero;
+        for (int i = 0; i < rows; i++)
+        {
+            int j = 0;
+            for (; j <= length - (2 * S.Count); j += 2 * S.Count)
+            {
+                zero = S.Fma(S.Load(row + j), S.Zero, zero);
+                next = S.Fma(S.Load(row + j + S.Count), S.Zero, next);
+            }
+
+            for (; j < length; j += S.Count)
+            {
+                zero = S.Fma(S.LoadPart(row + j, Math.Min(S.Count, length - j), S.Zero), S.Zero, zero);
+            }
+
+            row += step;
+        }
+
+        return S.MaskBits(S.Equal(S.Add(zero, next), S.Zero)) == AllLanes;
+    }
+
+    /// <summary>Lists the terms in which not all of some rows of A are zero, and says how many they are.</summary>
+    public static int List(T* a, long rowStep, long columnStep, int rows, int depth, ushort* terms) =>
+        columnStep == 1 ? ListAlongRows(a, rowStep, rows, depth, terms) : ListAcrossRows(a, columnStep, rows, depth, terms);
+
+    /// <summary>Of rows that are contiguous: a register of terms at a time.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static int ListAlongRows(T* a, long rowStep, int rows, int depth, ushort* terms)
+    {
+        int count = 0;
+        for (int first = 0; first < depth; first += S.Count)
+        {
+            int lanes = Math.Min(S.Count, depth - first);
+            V bits = S.Zero;
+            T* element = a + first;
+            for (int row = 0; row < rows; row++)
+            {
+                bits = S.Or(bits, lanes == S.Count ? S.Load(element) : S.LoadPart(element, lanes, S.Zero));
+                element += rowStep;
+            }
+
+            ulong zeros = Zeros(bits);
+            for (int lane = 0; lane < lanes; lane++)
+            {
+                // Without a branch, as nothing could foretell it.
+                terms[count] = (ushort)(first + lane);
+                count += (int)(~zeros & 1);
+                zeros >>= 1;
+            }
+        }
+
+        return count;
+    }
+
+    /// <summary>Of rows that lie side by side, a register of them at most for each term.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static int ListAcrossRows(T* a, long columnStep, int rows, int depth, ushort* terms)
+    {
+        ulong all = AllLanes;
+        int count = 0;
+        for (int term = 0; term < depth; term++)
+        {
+            V bits = S.LoadPart(a, Math.Min(rows, S.Count), S.Zero);
+            for (int row = S.Count; row < rows; row += S.Count)
+            {
+                bits = S.Or(bits, S.LoadPart(a + row, Math.Min(rows - row, S.Count), S.Zero));
+            }
+
+            ulong others = Zeros(bits) ^ all;
+            terms[count] = (ushort)term;
+            count += (int)((others | (0 - others)) >> 63);
+            a += columnStep;
+        }
+
+        return count;
+    }
+
+    /// <summary>One bit for each lane that is 0 or -0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Zeros(V bits) => S.MaskBits(S.BitsEqual(S.BitsShiftLeft(bits, 1), S.Zero));
+
+    /// <summary>Whether any of a tile's sums is -0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static bool AnyMinusZero(T* sums, long rowStep, int rows, int columns)
+    {
+        V minusZero = S.Const(-0.0);
+        V found = S.Zero;
+        for (int row = 0; row < rows; row++)
+        {
+            int column = 0;
+            for (; column <= columns - S.Count; column += S.Count)
+            {
+                found = S.Or(found, S.BitsEqual(S.Load(sums + column), minusZero));
+            }
+
+            if (column < columns)
+            {
+                found = S.Or(found, S.BitsEqual(S.LoadPart(sums + column, columns - column, S.Zero), minusZero));
+            }
+
+            sums += rowStep;
+        }
+
+        return S.MaskBits(found) != 0;
+    }
+}
