@@ -25,6 +25,9 @@ internal static unsafe class ZeroTerms<S, V, T>
     private const int Looks = 8;
     private const int TermsAtALook = 16;
 
+    /// <summary>How many terms ahead is asked for: they lie on other pages, where the processor does not look ahead by itself.</summary>
+    private const int Ahead = 32;
+
     private static ulong AllLanes
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -125,6 +128,7 @@ internal static unsafe class ZeroTerms<S, V, T>
         int count = 0;
         for (int term = 0; term < depth; term++)
         {
+            Prefetch.Line(a + (Ahead * columnStep));
             V bits = S.LoadPart(a, Math.Min(rows, S.Count), S.Zero);
             for (int row = S.Count; row < rows; row += S.Count)
             {
