@@ -30,8 +30,7 @@ internal static unsafe class ProductBlocks<S, V, T>
     /// <param name="sparse">Whether tiles go without the terms that are zero in all of their rows, see <see cref="ZeroTerms{S, V, T}"/>; B is finite then.</param>
     public static void Run(Product p, bool sparse)
     {
-        (int maxRows, int maxVectors) = TileTable<S, V, T, Size1>.Shape(p.M, p.N);
-        maxRows = p.ColumnStepC == 1 ? maxRows : Math.Min(maxRows, MostRowsToTurn);
+        (int maxRows, int maxVectors) = Shape(p);
         int blockM = BlockM(p, sparse);
         Block block = new()
         {
@@ -62,13 +61,20 @@ internal static unsafe class ProductBlocks<S, V, T>
         }
     }
 
+    /// <summary>The largest tile of a product.</summary>
+    public static (int Rows, int Vectors) Shape(in Product p)
+    {
+        (int rows, int vectors) = TileTable<S, V, T, Size1>.Shape(p.M, p.N);
+        return (p.ColumnStepC == 1 ? rows : Math.Min(rows, MostRowsToTurn), vectors);
+    }
+
     /// <summary>
     /// Rows of a block of M: with 1024 of K it is twice the second-level cache; fewer blocks matter more. Where A comes from beyond that cache in lines across rows,
     /// only rows that share lines go together, and these stay near for all columns.
     /// </summary>
     private static int BlockM(in Product p, bool sparse)
     {
-        bool farLines = sparse && p.ColumnStepA != 1 && (long)p.M * p.K * sizeof(T) >= 2 * FarBytes;
+        bool farLines = sparse && p.ColumnStepA != 1 && (long)p.M * p.K * sizeof(T) >= FarBytes;
         return farLines ? LineBytes / sizeof(T) : 512 * 4 / sizeof(T);
     }
 

@@ -11,8 +11,14 @@ internal static unsafe class ProductLoop<S, V, T>
     /// <summary>Rows from which a product of the remaining columns alone pays.</summary>
     private const int LeastRowsForRemainder = 32;
 
-    /// <summary>Part of the terms that may be left at most for lists of them to pay.</summary>
-    private const double MostLeft = 0.8;
+    /// <summary>Part of the terms that may be left at most for lists of them to pay; tiles of 16 registers have more of them beside fewer multiply-adds.</summary>
+    private static double MostLeft => sizeof(V) < 64 ? 0.7 : 0.8;
+
+    /// <summary>The same for transposed products, as each tile is turned on its way to C.</summary>
+    private static double MostLeftTransposed => sizeof(V) < 64 ? 0.5 : 0.8;
+
+    /// <summary>Terms from which a transposed product pays.</summary>
+    private static int LeastDepthTransposed => sizeof(V) < 64 ? 128 : 32;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(Product p)
@@ -69,12 +75,12 @@ internal static unsafe class ProductLoop<S, V, T>
     private static Operand SparseOperand(in Product p)
     {
         double left = ZeroTerms<S, V, T>.Left(p);
-        if (!p.HasEpilogue)
+        if (!p.HasEpilogue && p.K >= LeastDepthTransposed)
         {
             // Rows of C are along the lanes then, and the last vector may not be whole.
             Product transposed = p.Transposed(0, sizeof(T));
             double lanes = (double)(Vectors(p.M) * S.Count) / p.M;
-            if (lanes * ZeroTerms<S, V, T>.Left(transposed) < Math.Min(left, MostLeft) && ZeroTerms<S, V, T>.IsFinite(transposed))
+            if (lanes * ZeroTerms<S, V, T>.Left(transposed) < Math.Min(left, MostLeftTransposed) && ZeroTerms<S, V, T>.IsFinite(transposed))
             {
                 return Operand.B;
             }

@@ -238,7 +238,8 @@ internal static unsafe class Tile<S, V, T, R, N, U>
             last = third;
         }
 
-        if (sizeof(V) == 16 && call->LastLanes == S.Count)
+        // Masked stores of narrow registers take tens of cycles on some processors; those of wide ones are as quick as others.
+        if (sizeof(V) < 64 && call->LastLanes == S.Count)
         {
             S.Store(c, last);
         }

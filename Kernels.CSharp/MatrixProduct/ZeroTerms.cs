@@ -44,7 +44,7 @@ internal static unsafe class ZeroTerms<S, V, T>
     public static double Left(in Product p)
     {
         ushort* terms = stackalloc ushort[TermsAtALook];
-        int rows = Math.Min(TileTable<S, V, T, Size1>.Shape(p.M, p.N).Rows, p.M);
+        int rows = Math.Min(ProductBlocks<S, V, T>.Shape(p).Rows, p.M);
         int left = 0;
         for (int look = 0; look < Looks; look++)
         {

@@ -171,9 +171,9 @@ internal static class Compare
         var ours = operations / Median(pairs.Select(p => Time(p.Ours))) / 1e6;
         var theirs = operations / Median(pairs.Select(p => Time(p.Theirs))) / 1e6;
         Report.Line(
-            $"{operations / 1e6:F2} million operations a step: ours {ours:F1} GFLOP/s, peer {theirs:F1}, of {peak:F1} in registers between the rounds: {ours / peak:P0} and {theirs / peak:P0} of the peak"
+            $"{operations / 1e6:F2} million operations a step, zeros included: ours {ours:F1} GFLOP/s, peer {theirs:F1}, of {peak:F1} in registers between the rounds: {ours / peak:P0} and {theirs / peak:P0} of the peak"
         );
-        Report.Line($"at the peak, products and convolutions alone would take {theirs / peak:F2} of the peer's time");
+        Report.Line($"at the peak, all terms of products and convolutions alone would take {theirs / peak:F2} of the peer's time");
 
         double Time(Block block) => byCpu ? block.CpuMilliseconds : block.WallMilliseconds;
     }

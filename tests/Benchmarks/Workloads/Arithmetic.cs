@@ -3,7 +3,7 @@ using Hybrid.Layers;
 
 namespace Hybrid.Benchmarks.Workloads;
 
-/// <summary>The arithmetic that a step cannot do without.</summary>
+/// <summary>The arithmetic that a step's definition asks for; products of ours may go without terms that are zero.</summary>
 internal static class Arithmetic
 {
     /// <summary>

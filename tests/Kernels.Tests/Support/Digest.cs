@@ -31,6 +31,7 @@ internal static class Digest
             .Concat(ReductionJobs<T>(pool))
             .Concat(SoftmaxJobs<T>(pool))
             .Concat(ProductJobs<T>(pool))
+            .Concat(SparseProductJobs<T>(pool))
             .Concat(WindowJobs<T>(pool))
             .Concat(OtherJobs<T>(pool));
 
@@ -155,6 +156,30 @@ internal static class Digest
                     y => MatrixProduct.Run(type, ta, tb, m, n, k, a.Pointer, ta ? m : k, b.Pointer, tb ? k : n, y, n, pool)
                 );
             }
+        }
+    }
+
+    /// <summary>Products large enough that terms are left out, of which two of three are zero in one operand.</summary>
+    private static IEnumerable<KernelJob> SparseProductJobs<T>(WorkerPool pool)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        ElementType type = Values.TypeOf<T>();
+        const int M = 65;
+        const int N = 130;
+        const int K = 200;
+        T[] a = Values.Random<T>(M * K, 1);
+        T[] b = Values.Random<T>(K * N, 2);
+        Block<T> sparseA = new([.. a.Select((value, i) => i % K % 3 == 0 ? value : T.Zero)]);
+        Block<T> sparseB = new([.. b.Select((value, i) => i / N % 3 == 0 ? value : T.Zero)]);
+        Block<T> denseA = new(a);
+        Block<T> denseB = new(b);
+        foreach ((string name, Block<T> x, Block<T> y) in new[] { ("A", sparseA, denseB), ("B", denseA, sparseB) })
+        {
+            yield return Job<T>(
+                $"product with zeros of {name}",
+                M * N,
+                c => MatrixProduct.Run(type, false, false, M, N, K, x.Pointer, K, y.Pointer, N, c, N, pool)
+            );
         }
     }
 
