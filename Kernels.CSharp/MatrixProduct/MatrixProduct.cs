@@ -139,7 +139,7 @@ public static unsafe class MatrixProduct
         }
     }
 
-    private static Product Describe(bool transposeA, bool transposeB, int m, int n, int k, nint a, long lda, nint b, long ldb, nint c, long ldc) =>
+    internal static Product Describe(bool transposeA, bool transposeB, int m, int n, int k, nint a, long lda, nint b, long ldb, nint c, long ldc) =>
         new()
         {
             A = a,

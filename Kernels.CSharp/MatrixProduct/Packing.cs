@@ -68,7 +68,7 @@ internal static unsafe class Packing<S, V, T>
     public static void Turn(T* source, long sourceStep, T* target, long targetStep, int rows, int columns) =>
         Transposed(source, 1, sourceStep, target, columns, rows, rows, targetStep);
 
-    /// <summary>target[k, j] = source[j * columnStep + k * rowStep]: for operands whose k axis is the contiguous one.</summary>
+    /// <summary>target[k * step + j] = source[j * columnStep + k * rowStep]: for operands whose k axis is the contiguous one.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Transposed(T* source, long rowStep, long columnStep, T* target, int depth, int columns, int width, long step)
     {

@@ -52,3 +52,11 @@ internal struct Product
             K = K,
         };
 }
+
+/// <summary>One of a product's operands, or none.</summary>
+internal enum Operand
+{
+    None,
+    A,
+    B,
+}

@@ -125,7 +125,7 @@ internal static unsafe class ProductBlocks<S, V, T>
         private T* packedA;
         private T* packedB;
 
-        /// <summary>For each tile of rows, how many terms it has left, and these.</summary>
+        /// <summary>For each tile of rows, Depth + 1 numbers: how many terms it has left, and these.</summary>
         private ushort* terms;
 
         private readonly int Strips => Parts(Columns, MaxVectors * S.Count);
@@ -208,7 +208,7 @@ internal static unsafe class ProductBlocks<S, V, T>
             int height = 0;
             delegate* <TileCall*, void> run = null;
             delegate* <TileCall*, void> runSparse = null;
-            ushort* left = terms;
+            ushort* list = terms;
             for (int row = 0; row < Rows; row += height)
             {
                 if (row == 0 || row == tallRows)
@@ -235,13 +235,13 @@ internal static unsafe class ProductBlocks<S, V, T>
                 {
                     if (column == 0)
                     {
-                        *left = (ushort)ZeroTerms<S, V, T>.List((T*)call.A, Product.RowStepA, Product.ColumnStepA, height, Depth, left + 1);
+                        *list = (ushort)ZeroTerms<S, V, T>.List((T*)call.A, Product.RowStepA, Product.ColumnStepA, height, Depth, list + 1);
                     }
 
-                    call.K = *left;
-                    call.Terms = left + 1;
+                    call.K = *list;
+                    call.Terms = list + 1;
                     runSparse(&call);
-                    left += Depth + 1;
+                    list += Depth + 1;
                 }
 
                 if (!Sparse || ZeroTerms<S, V, T>.AnyMinusZero((T*)call.C, sumStep, height, columns))

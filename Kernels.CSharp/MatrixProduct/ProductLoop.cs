@@ -51,7 +51,7 @@ internal static unsafe class ProductLoop<S, V, T>
     /// <summary>Columns beyond whole vectors go apart where that is quicker. A sparse B takes A's place in a transposed product.</summary>
     private static void RunBlocks(Product p)
     {
-        Operand sparse = ZeroTerms<S, V, T>.MayPay(p) ? SparseOperand(p) : Operand.None;
+        Operand sparse = Sparse(p);
         if (sparse == Operand.B)
         {
             ProductBlocks<S, V, T>.Run(p.Transposed(0, sizeof(T)), sparse: true);
@@ -70,9 +70,12 @@ internal static unsafe class ProductLoop<S, V, T>
         }
     }
 
-    /// <summary>The operand that saves more by its zeros, if either saves enough and the other is finite.</summary>
+    /// <summary>The operand whose zeros to go without, if that pays.</summary>
+    public static Operand Sparse(in Product p) => ZeroTerms<S, V, T>.MayPay(p) ? SparserOperand(p) : Operand.None;
+
+    /// <summary>The operand that saves more, if either saves enough and the other is finite.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static Operand SparseOperand(in Product p)
+    private static Operand SparserOperand(in Product p)
     {
         double left = ZeroTerms<S, V, T>.Left(p);
         if (!p.HasEpilogue && p.K >= LeastDepthTransposed)
@@ -224,12 +227,5 @@ internal static unsafe class ProductLoop<S, V, T>
         {
             new Span<T>((T*)p.C + (i * p.RowStepC), p.N).Clear();
         }
-    }
-
-    private enum Operand
-    {
-        None,
-        A,
-        B,
     }
 }

@@ -7,8 +7,9 @@ namespace Hybrid.Kernels;
 /// without them: products are looked at before, and where it pays, tiles get lists of the terms that are left.
 /// </summary>
 /// <remarks>
-/// No bit changes where fma(0, b, sum) is left out, provided that b is finite and the sum not -0. The first is looked up; the second takes a sum that
-/// underflows, so tiles that end with a -0 are computed again with all terms.
+/// No bit changes where fma(0, b, sum) is left out, provided that b is finite and the sum not -0. The first is looked up. The second takes a sum that
+/// underflows; it then differs from the chain's, which may be +0, only until the next term that is not zero. So to look at the end is enough: tiles that
+/// end with a -0 are computed again with all terms.
 /// </remarks>
 internal static unsafe class ZeroTerms<S, V, T>
     where S : ISimd<V, T>
@@ -34,7 +35,7 @@ internal static unsafe class ZeroTerms<S, V, T>
         get => S.MaskBits(S.BitsEqual(S.Zero, S.Zero));
     }
 
-    /// <summary>Whether a product is large enough, and its rows and columns lie side by side.</summary>
+    /// <summary>Whether a product is large enough, and either operand contiguous along rows or columns, as <see cref="List"/> and <see cref="IsFinite"/> take them to be.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool MayPay(in Product p) =>
         (long)p.M * p.N * p.K >= LeastWork && p.K >= LeastDepth && (p.ColumnStepA == 1 || p.RowStepA == 1) && (p.ColumnStepB == 1 || p.RowStepB == 1);
@@ -44,16 +45,17 @@ internal static unsafe class ZeroTerms<S, V, T>
     public static double Left(in Product p)
     {
         ushort* terms = stackalloc ushort[TermsAtALook];
+        int depth = Math.Min(TermsAtALook, p.K);
         int rows = Math.Min(ProductBlocks<S, V, T>.Shape(p).Rows, p.M);
         int left = 0;
         for (int look = 0; look < Looks; look++)
         {
             long row = (long)(p.M - rows) * look / (Looks - 1);
-            long term = (long)(p.K - TermsAtALook) * look / (Looks - 1);
-            left += List((T*)p.A + (row * p.RowStepA) + (term * p.ColumnStepA), p.RowStepA, p.ColumnStepA, rows, TermsAtALook, terms);
+            long term = (long)(p.K - depth) * look / (Looks - 1);
+            left += List((T*)p.A + (row * p.RowStepA) + (term * p.ColumnStepA), p.RowStepA, p.ColumnStepA, rows, depth, terms);
         }
 
-        return (double)left / (Looks * TermsAtALook);
+        return (double)left / (Looks * depth);
     }
 
     /// <summary>Whether zero times any of B is zero.</summary>

@@ -209,8 +209,10 @@ public sealed class MatrixProductTests
     [InlineData(5, 40, 0)]
     public void Bias_rectifier_and_gate_work_on_finished_sums(int m, int n, int k)
     {
-        CheckEpilogue(m, n, k, transposeA: false);
-        CheckEpilogue(m, n, k, transposeA: true);
+        float[] a = Values.Random<float>((long)m * k, 1);
+        float[] b = Values.Random<float>((long)n * k, 2);
+        Products.CheckEpilogue(m, n, k, transposeA: false, a, b);
+        Products.CheckEpilogue(m, n, k, transposeA: true, a, b);
     }
 
     [Fact]
@@ -240,55 +242,6 @@ public sealed class MatrixProductTests
             MatrixProduct.Run(type, false, false, 1, 1, 1, 0, 1, 0, 1, 0, 1, WorkerPool.Serial)
         );
         Assert.Equal($"The matrix product does not exist for {type}.", error.Message);
-    }
-
-    private static void CheckEpilogue(int m, int n, int k, bool transposeA)
-    {
-        float[] a = Values.Random<float>((long)m * k, 1);
-        float[] b = Values.Random<float>((long)n * k, 2);
-        float[] bias = Values.Random<float>(n, 3);
-        float[] gate = Values.Random<float>((long)m * n, 4);
-        (gate[0], gate[^1]) = (0f, -0f);
-        float[] sums = Products.Run(m, n, k, transposeA, true, 0, a, b, WorkerPool.Serial);
-        float[] rectified = [.. sums.Select((sum, i) => Math.Max(sum + bias[i % n], 0))];
-        float[] gated = [.. sums.Select((sum, i) => gate[i] <= 0 ? 0 : sum)];
-        foreach (WorkerPool pool in new[] { WorkerPool.Serial, Three })
-        {
-            Values.SameBits<float>(rectified, Finished(bias, rectify: true, gate: null), $"rectified, A transposed: {transposeA}");
-            Values.SameBits<float>(gated, Finished(bias: null, rectify: false, gate), $"gated, A transposed: {transposeA}");
-
-            float[] Finished(float[]? bias, bool rectify, float[]? gate)
-            {
-                using Block<float> blockA = new(a);
-                using Block<float> blockB = new(b);
-                using Block<float> blockC = new(m * n);
-                using Block<float> added = new(bias ?? []);
-                using Block<float> gates = new(gate ?? []);
-                MatrixProduct.RunBatched(
-                    ElementType.Float32,
-                    transposeA,
-                    true,
-                    m,
-                    n,
-                    k,
-                    blockA.Pointer,
-                    transposeA ? m : k,
-                    0,
-                    blockB.Pointer,
-                    k,
-                    0,
-                    blockC.Pointer,
-                    n,
-                    0,
-                    1,
-                    pool,
-                    bias is null ? 0 : added.Pointer,
-                    rectify,
-                    gate is null ? 0 : gates.Pointer
-                );
-                return blockC.ToArray();
-            }
-        }
     }
 
     private static void CheckAll<T>(int m, int n, int k)

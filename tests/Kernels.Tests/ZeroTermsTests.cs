@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.Intrinsics;
 using Xunit;
 
 namespace Hybrid.Kernels.Tests;
@@ -40,6 +41,9 @@ public sealed class ZeroTermsTests
 
         /// <summary>In all terms of the first half of the rows, and in none of the second.</summary>
         Half,
+
+        /// <summary>In one of twelve terms.</summary>
+        Few,
     }
 
     [Theory]
@@ -53,10 +57,67 @@ public sealed class ZeroTermsTests
             {
                 Case zeros = new(m, n, k, transposeA, transposeB);
                 string what = $"{pattern} of {(ofA ? 'A' : 'B')}";
-                zeros.Check(Filled<float>(zeros, ofA, pattern), way == (int)pattern ? Three : WorkerPool.Serial, what);
+                zeros.Check(Filled<float>(zeros, ofA, pattern), WorkerPool.Serial, what);
                 zeros.Check(Filled<double>(zeros, ofA, pattern), WorkerPool.Serial, $"{what} in float64");
+                if (zeros.Work >= 3 << 20)
+                {
+                    zeros.Check(Filled<float>(zeros, ofA, pattern), Three, $"{what} with threads");
+                    zeros.Check(Filled<double>(zeros, ofA, pattern), Three, $"{what} in float64 with threads");
+                }
             }
         }
+    }
+
+    /// <summary>More than one block of columns (2048) and of terms (1024) at once; lists of terms are of their block.</summary>
+    [Theory]
+    [InlineData(12, 2060, true)]
+    [InlineData(2060, 12, false)]
+    public void Lists_are_of_their_block(int m, int n, bool ofA)
+    {
+        Case zeros = new(m, n, 1030, TransposeA: false, TransposeB: false);
+        zeros.Check(Filled<float>(zeros, ofA, Pattern.Terms), WorkerPool.Serial, "terms");
+    }
+
+    [Theory]
+    [InlineData(64, 128, 140, true, true)]
+    [InlineData(64, 128, 140, false, true)]
+    [InlineData(20, 30, 140, true, false)]
+    [InlineData(20, 30, 140, false, false)]
+    [InlineData(270, 256, 30, true, false)]
+    [InlineData(270, 256, 30, false, false)]
+    public void The_operand_is_found_whose_zeros_pay(int m, int n, int k, bool ofA, bool pays)
+    {
+        Operand expected =
+            !pays ? Operand.None
+            : ofA ? Operand.A
+            : Operand.B;
+        for (int bits = 0; bits < 4; bits++)
+        {
+            Case zeros = new(m, n, k, TransposeA: (bits & 1) != 0, TransposeB: (bits & 2) != 0);
+            (float[] a, float[] b) = Filled<float>(zeros, ofA, Pattern.Terms);
+            Assert.Equal(expected, zeros.Sparse(a, b, hasBias: false));
+            Assert.Equal(ofA ? expected : Operand.None, zeros.Sparse(a, b, hasBias: true));
+            Assert.Equal(Operand.None, zeros.Sparse(Values.Random<float>(m * k, 1), Values.Random<float>(n * k, 2), hasBias: false));
+            (ofA ? b : a)[ofA ? zeros.IndexB(k - 1, n - 1) : zeros.IndexA(m - 1, k - 1)] = float.NaN;
+            Assert.Equal(Operand.None, zeros.Sparse(a, b, hasBias: false));
+        }
+    }
+
+    /// <summary>The operand with more zeros, in one term of twelve not enough of them.</summary>
+    [Fact]
+    public void The_sparser_operand_is_taken_and_none_with_few_zeros()
+    {
+        Case zeros = new(64, 128, 144, TransposeA: false, TransposeB: false);
+        (float[] a, _) = Filled<float>(zeros, ofA: true, Pattern.Terms);
+        (_, float[] b) = Filled<float>(zeros, ofA: false, Pattern.All);
+        Assert.Equal(Operand.B, zeros.Sparse(a, b, hasBias: false));
+        (a, _) = Filled<float>(zeros, ofA: true, Pattern.All);
+        (_, b) = Filled<float>(zeros, ofA: false, Pattern.Terms);
+        Assert.Equal(Operand.A, zeros.Sparse(a, b, hasBias: false));
+        (a, b) = Filled<float>(zeros, ofA: true, Pattern.Few);
+        Assert.Equal(Operand.None, zeros.Sparse(a, b, hasBias: false));
+        (a, b) = Filled<float>(zeros, ofA: false, Pattern.Few);
+        Assert.Equal(Operand.None, zeros.Sparse(a, b, hasBias: false));
     }
 
     [Theory]
@@ -93,18 +154,18 @@ public sealed class ZeroTermsTests
     [InlineData(1200, 1199)]
     public void A_sum_that_underflows_has_the_sign_of_the_chain(int k, int term)
     {
-        foreach (bool ofA in new[] { true, false })
+        foreach ((bool ofA, int m, int n) in new[] { (true, 64, 128), (false, 64, 128), (true, 64, 125), (false, 61, 140) })
         {
             for (int bits = 0; bits < 4; bits++)
             {
-                Case zeros = new(64, 128, k, TransposeA: (bits & 1) != 0, TransposeB: (bits & 2) != 0);
+                Case zeros = new(m, n, k, TransposeA: (bits & 1) != 0, TransposeB: (bits & 2) != 0);
                 (float[] a, float[] b) = Filled<float>(zeros, ofA, Pattern.All);
-                for (int i = 0; i < 64; i += 3)
+                for (int i = 0; i < m; i += 3)
                 {
                     a[zeros.IndexA(i, term)] = -1e-30f;
                 }
 
-                for (int j = 0; j < 128; j += 5)
+                for (int j = 0; j < n; j += 4)
                 {
                     b[zeros.IndexB(term, j)] = 1e-30f;
                 }
@@ -114,39 +175,19 @@ public sealed class ZeroTermsTests
         }
     }
 
-    [Fact]
-    public void Bias_and_rectifier_work_on_sums_with_fewer_terms()
+    [Theory]
+    [InlineData(130, 100, 170, true)]
+    [InlineData(130, 100, 170, false)]
+    [InlineData(64, 96, 180, true)]
+    [InlineData(64, 128, 140, false)]
+    [InlineData(60, 100, 1100, true)]
+    public void Bias_rectifier_and_gate_work_on_sums_with_fewer_terms(int m, int n, int k, bool ofA)
     {
-        Case zeros = new(64, 100, 170, TransposeA: false, TransposeB: true);
-        (float[] a, float[] b) = Filled<float>(zeros, ofA: true, Pattern.Runs);
-        float[] bias = Values.Random<float>(100, 3);
-        float[] sums = Products.Chain(64, 100, 170, false, true, a, b, 170, 170);
-        using Block<float> blockA = new(a);
-        using Block<float> blockB = new(b);
-        using Block<float> blockC = new(64 * 100);
-        using Block<float> added = new(bias);
-        MatrixProduct.RunBatched(
-            ElementType.Float32,
-            false,
-            true,
-            64,
-            100,
-            170,
-            blockA.Pointer,
-            170,
-            0,
-            blockB.Pointer,
-            170,
-            0,
-            blockC.Pointer,
-            100,
-            0,
-            1,
-            Three,
-            added.Pointer,
-            rectify: true
-        );
-        Values.SameBits<float>([.. sums.Select((sum, i) => Math.Max(sum + bias[i % 100], 0))], blockC.Span);
+        foreach (bool transposeA in new[] { false, true })
+        {
+            (float[] a, float[] b) = Filled<float>(new(m, n, k, transposeA, TransposeB: true), ofA, Pattern.Terms);
+            Products.CheckEpilogue(m, n, k, transposeA, a, b);
+        }
     }
 
     private static (T[] A, T[] B) Filled<T>(Case sizes, bool ofA, Pattern pattern)
@@ -164,11 +205,18 @@ public sealed class ZeroTermsTests
                     Pattern.Terms => term % 3 != 0,
                     Pattern.Runs => (term + (row / 16 * 7)) % 31 < 20,
                     Pattern.Half => row < rows / 2,
+                    Pattern.Few => term % 12 == 0,
                     _ => true,
                 };
+                ref T value = ref (ofA ? a : b)[ofA ? sizes.IndexA(row, term) : sizes.IndexB(term, row)];
                 if (zero)
                 {
-                    (ofA ? a : b)[ofA ? sizes.IndexA(row, term) : sizes.IndexB(term, row)] = (row + term) % 2 == 0 ? T.Zero : T.NegativeZero;
+                    value = (row + term) % 2 == 0 ? T.Zero : T.NegativeZero;
+                }
+                else if (term % 9 == 0)
+                {
+                    // Terms that are hardly more than zero, or whose bits are few.
+                    value = term % 2 == 0 ? T.Epsilon : T.CreateTruncating(-2);
                 }
             }
         }
@@ -179,6 +227,8 @@ public sealed class ZeroTermsTests
     /// <summary>A product's sizes and how its operands are stored.</summary>
     private sealed record Case(int M, int N, int K, bool TransposeA, bool TransposeB)
     {
+        public long Work => (long)M * N * K;
+
         public int IndexA(int row, int term) => TransposeA ? (term * M) + row : (row * K) + term;
 
         public int IndexB(int term, int column) => TransposeB ? (column * K) + term : (term * N) + column;
@@ -189,6 +239,33 @@ public sealed class ZeroTermsTests
             T[] expected = Products.Chain(M, N, K, TransposeA, TransposeB, operands.A, operands.B, TransposeA ? M : K, TransposeB ? K : N);
             T[] actual = Products.Run(M, N, K, TransposeA, TransposeB, 0, operands.A, operands.B, pool);
             Values.SameBits<T>(expected, actual, $"{what}, {this}");
+        }
+
+        /// <summary>The operand whose zeros the widest registers of this machine go without.</summary>
+        public unsafe Operand Sparse(float[] a, float[] b, bool hasBias)
+        {
+            using Block<float> blockA = new(a);
+            using Block<float> blockB = new(b);
+            using Block<float> blockC = new(M * N);
+            Product p = MatrixProduct.Describe(
+                TransposeA,
+                TransposeB,
+                M,
+                N,
+                K,
+                blockA.Pointer,
+                TransposeA ? M : K,
+                blockB.Pointer,
+                TransposeB ? K : N,
+                blockC.Pointer,
+                N
+            ) with
+            {
+                Bias = hasBias ? blockC.Pointer : 0,
+            };
+            return CpuFeatures.Has512 ? ProductLoop<Simd512<float>, Vector512<float>, float>.Sparse(p)
+                : CpuFeatures.Has256 ? ProductLoop<Simd256<float>, Vector256<float>, float>.Sparse(p)
+                : ProductLoop<Simd128<float>, Vector128<float>, float>.Sparse(p);
         }
     }
 }

@@ -60,4 +60,52 @@ internal static class Products
 
         return c;
     }
+
+    /// <summary>Checks bias with rectifier, and gate, on finished sums, with one thread and with three; B is transposed.</summary>
+    public static void CheckEpilogue(int m, int n, int k, bool transposeA, float[] a, float[] b)
+    {
+        float[] bias = Values.Random<float>(n, 3);
+        float[] gate = Values.Random<float>((long)m * n, 4);
+        (gate[0], gate[^1]) = (0f, -0f);
+        float[] sums = Chain(m, n, k, transposeA, true, a, b, transposeA ? m : k, k);
+        float[] rectified = [.. sums.Select((sum, i) => Math.Max(sum + bias[i % n], 0))];
+        float[] gated = [.. sums.Select((sum, i) => gate[i] <= 0 ? 0 : sum)];
+        foreach (WorkerPool pool in new[] { WorkerPool.Serial, new WorkerPool(3) })
+        {
+            Values.SameBits<float>(rectified, Finished(bias, rectify: true, gate: null), $"rectified, A transposed: {transposeA}");
+            Values.SameBits<float>(gated, Finished(bias: null, rectify: false, gate), $"gated, A transposed: {transposeA}");
+
+            float[] Finished(float[]? bias, bool rectify, float[]? gate)
+            {
+                using Block<float> blockA = new(a);
+                using Block<float> blockB = new(b);
+                using Block<float> blockC = new(m * n);
+                using Block<float> added = new(bias ?? []);
+                using Block<float> gates = new(gate ?? []);
+                MatrixProduct.RunBatched(
+                    ElementType.Float32,
+                    transposeA,
+                    true,
+                    m,
+                    n,
+                    k,
+                    blockA.Pointer,
+                    transposeA ? m : k,
+                    0,
+                    blockB.Pointer,
+                    k,
+                    0,
+                    blockC.Pointer,
+                    n,
+                    0,
+                    1,
+                    pool,
+                    bias is null ? 0 : added.Pointer,
+                    rectify,
+                    gate is null ? 0 : gates.Pointer
+                );
+                return blockC.ToArray();
+            }
+        }
+    }
 }
