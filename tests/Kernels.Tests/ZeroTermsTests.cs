@@ -160,12 +160,12 @@ public sealed class ZeroTermsTests
             {
                 Case zeros = new(m, n, k, TransposeA: (bits & 1) != 0, TransposeB: (bits & 2) != 0);
                 (float[] a, float[] b) = Filled<float>(zeros, ofA, Pattern.All);
-                for (int i = 0; i < m; i += 3)
+                for (int i = m - 1; i >= 0; i -= 40)
                 {
                     a[zeros.IndexA(i, term)] = -1e-30f;
                 }
 
-                for (int j = 0; j < n; j += 4)
+                for (int j = n - 1; j >= 0; j -= 33)
                 {
                     b[zeros.IndexB(term, j)] = 1e-30f;
                 }
