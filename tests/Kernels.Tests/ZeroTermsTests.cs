@@ -68,6 +68,23 @@ public sealed class ZeroTermsTests
         }
     }
 
+    /// <summary>Operands and result end at a page that cannot be read; a kernel that goes beyond ends the process.</summary>
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void Nothing_is_read_beyond_the_operands(int m, int n, int k)
+    {
+        for (int way = 0; way < 8; way++)
+        {
+            Case zeros = new(m, n, k, TransposeA: (way & 2) != 0, TransposeB: (way & 4) != 0);
+            foreach (Pattern pattern in new[] { Pattern.Terms, Pattern.Few })
+            {
+                (float[] a, float[] b) = Filled<float>(zeros, (way & 1) != 0, pattern);
+                float[] expected = Products.Run(m, n, k, zeros.TransposeA, zeros.TransposeB, 0, a, b, WorkerPool.Serial);
+                Values.SameBits<float>(expected, zeros.RunBesideGuards(a, b), $"{pattern}, {zeros}");
+            }
+        }
+    }
+
     /// <summary>More than one block of columns (2048) and of terms (1024) at once; lists of terms are of their block.</summary>
     [Theory]
     [InlineData(12, 2060, true)]
@@ -239,6 +256,30 @@ public sealed class ZeroTermsTests
             T[] expected = Products.Chain(M, N, K, TransposeA, TransposeB, operands.A, operands.B, TransposeA ? M : K, TransposeB ? K : N);
             T[] actual = Products.Run(M, N, K, TransposeA, TransposeB, 0, operands.A, operands.B, pool);
             Values.SameBits<T>(expected, actual, $"{what}, {this}");
+        }
+
+        /// <summary>The product of operands in guarded memory.</summary>
+        public float[] RunBesideGuards(float[] a, float[] b)
+        {
+            using LastPage pageA = new(a);
+            using LastPage pageB = new(b);
+            using LastPage pageC = new(new float[M * N]);
+            MatrixProduct.Run(
+                ElementType.Float32,
+                TransposeA,
+                TransposeB,
+                M,
+                N,
+                K,
+                pageA.Pointer,
+                TransposeA ? M : K,
+                pageB.Pointer,
+                TransposeB ? K : N,
+                pageC.Pointer,
+                N,
+                WorkerPool.Serial
+            );
+            return pageC.ToArray();
         }
 
         /// <summary>The operand whose zeros the widest registers of this machine go without.</summary>
