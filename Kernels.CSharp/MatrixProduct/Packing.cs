@@ -130,10 +130,15 @@ internal static unsafe class Packing<S, V, T>
     {
         for (int k = 0; k < depth; k++)
         {
+            T* element = source;
             for (int j = 0; j < columns; j++)
             {
-                target[(k * step) + j] = source[(j * columnStep) + (k * rowStep)];
+                target[j] = *element;
+                element += columnStep;
             }
+
+            source += rowStep;
+            target += step;
         }
     }
 }

@@ -19,7 +19,7 @@ internal static unsafe class ProductBlocks<S, V, T>
     /// <summary>Depth from which the sums of a tile take longer than what is asked for meanwhile does to come from memory.</summary>
     private const int DeepEnoughToWait = 64;
 
-    /// <summary>Bytes of B from which operands are taken to lie beyond the second-level cache.</summary>
+    /// <summary>Bytes of an operand from which it is taken to lie beyond the second-level cache.</summary>
     private const int FarBytes = 512 * 1024;
 
     /// <summary>Rows of a tile whose sums are transposed: as many as go through the registers at once.</summary>
@@ -231,20 +231,8 @@ internal static unsafe class ProductBlocks<S, V, T>
                     AskAhead(c, next, row, height, columns);
                 }
 
-                if (Sparse)
-                {
-                    if (column == 0)
-                    {
-                        *list = (ushort)ZeroTerms<S, V, T>.List((T*)call.A, Product.RowStepA, Product.ColumnStepA, height, Depth, list + 1);
-                    }
-
-                    call.K = *list;
-                    call.Terms = list + 1;
-                    runSparse(&call);
-                    list += Depth + 1;
-                }
-
-                if (!Sparse || ZeroTerms<S, V, T>.AnyMinusZero((T*)call.C, sumStep, height, columns))
+                bool done = Sparse && RunListed(&call, runSparse, list, column == 0, height, columns);
+                if (!done)
                 {
                     call.K = Depth;
                     run(&call);
@@ -252,7 +240,7 @@ internal static unsafe class ProductBlocks<S, V, T>
 
                 if (last)
                 {
-                    ProductLoop<S, V, T>.Finish(Product, (T*)call.C, sumStep, c, height, FirstColumn + column, columns);
+                    Epilogue<S, V, T>.Finish(Product, (T*)call.C, sumStep, c, height, FirstColumn + column, columns);
                 }
                 else if (transposed)
                 {
@@ -260,7 +248,22 @@ internal static unsafe class ProductBlocks<S, V, T>
                 }
 
                 c += height * Product.RowStepC;
+                list += Depth + 1;
             }
+        }
+
+        /// <summary>Runs a tile with the terms of its list, which the first strip makes, and says whether its sums are those of all terms.</summary>
+        private readonly bool RunListed(TileCall* call, delegate* <TileCall*, void> run, ushort* list, bool first, int height, int columns)
+        {
+            if (first)
+            {
+                *list = (ushort)ZeroTerms<S, V, T>.List((T*)call->A, Product.RowStepA, Product.ColumnStepA, height, Depth, list + 1);
+            }
+
+            call->K = *list;
+            call->Terms = list + 1;
+            run(call);
+            return !ZeroTerms<S, V, T>.AnyMinusZero((T*)call->C, call->RowStepC / sizeof(T), height, columns);
         }
 
         /// <summary>Asks for what a tile will write and its gates, and for its share of what is packed next.</summary>
@@ -272,13 +275,10 @@ internal static unsafe class ProductBlocks<S, V, T>
                 next.AskFor(row, row + height, Rows);
             }
 
-            if (far && FirstK == 0 && Product.ColumnStepC == 1)
+            if (far && FirstK == 0)
             {
-                AskFor(c, Product.RowStepC, height, columns);
-            }
-            else if (far && FirstK == 0)
-            {
-                AskFor(c, Product.ColumnStepC, columns, height);
+                bool transposed = Product.ColumnStepC != 1;
+                AskFor(c, transposed ? Product.ColumnStepC : Product.RowStepC, transposed ? columns : height, transposed ? height : columns);
             }
 
             if (Product.Gate != 0 && FirstK + Depth == Product.K)

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Hybrid.Kernels;
 
-/// <summary>The serial matrix product: which columns go by blocks and which transposed, and what is done to finished sums.</summary>
+/// <summary>The serial matrix product: which way it goes, by blocks, by few rows or transposed, and whether without zeros.</summary>
 internal static unsafe class ProductLoop<S, V, T>
     where S : ISimd<V, T>
     where V : unmanaged
@@ -44,7 +44,7 @@ internal static unsafe class ProductLoop<S, V, T>
 
         if (p.HasEpilogue)
         {
-            Finish(p, (T*)p.C, p.RowStepC, (T*)p.C, p.M, 0, p.N);
+            Epilogue<S, V, T>.Finish(p, (T*)p.C, p.RowStepC, (T*)p.C, p.M, 0, p.N);
         }
     }
 
@@ -134,92 +134,15 @@ internal static unsafe class ProductLoop<S, V, T>
         T* c = (T*)p.C + first;
         if (p.Gate == 0)
         {
-            FinishColumns(p, scratch, first, rest);
-            Transpose(scratch, p.M, rest, c, p.RowStepC);
+            Epilogue<S, V, T>.FinishColumns(p, scratch, first, rest);
+            Packing<S, V, T>.Turn(scratch, p.M, c, p.RowStepC, rest, p.M);
         }
         else
         {
-            Transpose(scratch, p.M, rest, c, p.RowStepC);
-            Finish(p, c, p.RowStepC, c, p.M, first, rest);
+            Packing<S, V, T>.Turn(scratch, p.M, c, p.RowStepC, rest, p.M);
+            Epilogue<S, V, T>.Finish(p, c, p.RowStepC, c, p.M, first, rest);
         }
     }
-
-    /// <summary>Adds the bias to finished sums [columns, rows] and rectifies them.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void FinishColumns(in Product p, T* sums, int firstColumn, int columns)
-    {
-        for (int column = firstColumn; column < firstColumn + columns && p.HasEpilogue; column++)
-        {
-            V bias = p.Bias == 0 ? S.Const(-0.0) : S.Broadcast(((T*)p.Bias)[column]);
-            for (int row = 0; row < p.M; row += S.Count)
-            {
-                int lanes = Math.Min(S.Count, p.M - row);
-                V sum = S.Add(S.LoadPart(sums + row, lanes, S.Zero), bias);
-                S.StorePart(sums + row, p.Rectify ? ReluFunction<T>.Invoke<S, V>(sum) : sum, lanes);
-            }
-
-            sums += p.M;
-        }
-    }
-
-    /// <summary>Writes [columns, rows], which is contiguous, as rows.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Transpose(T* source, int rows, int columns, T* target, long rowStep)
-    {
-        for (int i = 0; i < rows; i++)
-        {
-            T* element = source + i;
-            for (int j = 0; j < columns; j++)
-            {
-                target[j] = *element;
-                element += rows;
-            }
-
-            target += rowStep;
-        }
-    }
-
-    /// <summary>
-    /// Adds the bias to finished sums, rectifies and gates them, while they are in the nearest cache, and writes them to C, where they may stand already.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Finish(in Product p, T* sums, long sumStep, T* c, int rows, int firstColumn, int columns)
-    {
-        // What is stored might be the product itself, for all that the compiler knows: it would read it again each time.
-        T* bias = p.Bias == 0 ? null : (T*)p.Bias + firstColumn;
-        T* gates = p.Gate == 0 ? null : (T*)((nint)c + p.Gate);
-        long step = p.RowStepC;
-        bool rectify = p.Rectify;
-        for (int row = 0; row < rows; row++)
-        {
-            int column = 0;
-            for (; column <= columns - S.Count; column += S.Count)
-            {
-                V sum = S.Load(sums + column);
-                sum = bias == null ? sum : S.Add(sum, S.Load(bias + column));
-                sum = rectify ? ReluFunction<T>.Invoke<S, V>(sum) : sum;
-                S.Store(c + column, gates == null ? sum : Passed(sum, S.Load(gates + column)));
-            }
-
-            if (column < columns)
-            {
-                int lanes = columns - column;
-                V sum = S.LoadPart(sums + column, lanes, S.Zero);
-                sum = bias == null ? sum : S.Add(sum, S.LoadPart(bias + column, lanes, S.Zero));
-                sum = rectify ? ReluFunction<T>.Invoke<S, V>(sum) : sum;
-                sum = gates == null ? sum : Passed(sum, S.LoadPart(gates + column, lanes, S.Zero));
-                S.StorePart(c + column, sum, lanes);
-            }
-
-            sums += sumStep;
-            c += step;
-            gates = gates == null ? null : gates + step;
-        }
-    }
-
-    /// <summary>What a gate lets pass: 0 where it is zero or below.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Passed(V sum, V gate) => S.Select(S.LessEqual(gate, S.Zero), S.Zero, sum);
 
     private static void Clear(Product p)
     {

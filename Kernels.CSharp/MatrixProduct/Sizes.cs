@@ -50,6 +50,6 @@ internal readonly struct Size13 : ISize;
 [StructLayout(LayoutKind.Sequential, Size = 14)]
 internal readonly struct Size14 : ISize;
 
-/// <summary>No size, though it must have one, that of <see cref="Size3"/>: values of k are taken from a list.</summary>
-[StructLayout(LayoutKind.Sequential, Size = 3)]
+/// <summary>One value of k in a round, taken from a list.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 1)]
 internal readonly struct Listed : ISize;

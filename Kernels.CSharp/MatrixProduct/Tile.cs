@@ -35,8 +35,8 @@ internal unsafe struct TileCall
 
 /// <summary>
 /// The inner loop of the matrix product: a tile of R rows and N vectors of C stays in registers while k runs.
-/// Every element is the chain acc = fma(a, b, acc) in the order of k. U values of k go to a round: one with A at any steps, or two of a packed A,
-/// whose R rows lie side by side; or those values of k that are listed, one by one, and no others.
+/// Every element is the chain acc = fma(a, b, acc) in the order of k. U values of k go to a round: one with A at any steps, two of a packed A,
+/// whose R rows lie side by side, or one with A at any steps of those that are listed, and no others.
 /// </summary>
 /// <remarks>
 /// The text is long because it must be: each accumulator is a local of its own (an array or a loop over them would put them
@@ -80,7 +80,7 @@ internal static unsafe class Tile<S, V, T, R, N, U>
         byte* a12 = a9 + (3 * rowStep);
         ushort* terms = call->Terms;
         V none = default;
-        for (nint k = call->K; k > 0; k -= sizeof(U) == 2 ? 2 : 1)
+        for (nint k = call->K; k > 0; k -= sizeof(U))
         {
             if (typeof(U) == typeof(Listed))
             {
@@ -117,7 +117,7 @@ internal static unsafe class Tile<S, V, T, R, N, U>
             }
 
             b += rowStepB;
-            if (sizeof(U) == 2)
+            if (sizeof(U) > 1)
             {
                 byte* next = a0 + (sizeof(R) * sizeof(T));
                 ba = S.Load((T*)b);
@@ -175,7 +175,7 @@ internal static unsafe class Tile<S, V, T, R, N, U>
             return;
         }
 
-        V x = S.Broadcast(sizeof(U) == 2 ? ((T*)packed)[row] : *(T*)(group + (row % 3 * rowStep)));
+        V x = S.Broadcast(sizeof(U) > 1 ? ((T*)packed)[row] : *(T*)(group + (row % 3 * rowStep)));
         a = S.Fma(x, ba, a);
         if (sizeof(N) > 1)
         {

@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace Hybrid.Kernels;
 
 /// <summary>
-/// Terms that are zero in every row of a tile, as the borders of images, the words that a few texts lack and units that are never awake make them. Sums go
-/// without them: products are looked at before, and where it pays, tiles get lists of the terms that are left.
+/// Terms that are zero in every row of a tile, as the borders of images and one-hot rows make them. Sums go without them: products are looked at before, and
+/// where it pays, tiles get lists of the terms that are left.
 /// </summary>
 /// <remarks>
 /// No bit changes where fma(0, b, sum) is left out, provided that b is finite and the sum not -0. The first is looked up. The second takes a sum that
