@@ -6,6 +6,8 @@ namespace Hybrid.Kernels.Tests;
 /// <summary>Matrix products by the kernel and by their definition.</summary>
 internal static class Products
 {
+    private static readonly WorkerPool Three = new(3);
+
     /// <summary>Runs the kernel with padded rows; checks that the padding of C is untouched.</summary>
     public static T[] Run<T>(int m, int n, int k, bool transposeA, bool transposeB, int extra, T[] a, T[] b, WorkerPool pool)
         where T : unmanaged, INumberBase<T>
@@ -70,7 +72,7 @@ internal static class Products
         float[] sums = Chain(m, n, k, transposeA, true, a, b, transposeA ? m : k, k);
         float[] rectified = [.. sums.Select((sum, i) => Math.Max(sum + bias[i % n], 0))];
         float[] gated = [.. sums.Select((sum, i) => gate[i] <= 0 ? 0 : sum)];
-        foreach (WorkerPool pool in new[] { WorkerPool.Serial, new WorkerPool(3) })
+        foreach (WorkerPool pool in new[] { WorkerPool.Serial, Three })
         {
             Values.SameBits<float>(rectified, Finished(bias, rectify: true, gate: null), $"rectified, A transposed: {transposeA}");
             Values.SameBits<float>(gated, Finished(bias: null, rectify: false, gate), $"gated, A transposed: {transposeA}");
