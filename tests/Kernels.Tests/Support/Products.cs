@@ -63,51 +63,60 @@ internal static class Products
         return c;
     }
 
-    /// <summary>Checks bias with rectifier, and gate, on finished sums, with one thread and with three; B is transposed.</summary>
+    /// <summary>Checks bias, rectifier and gate, and what they are together, on finished sums; B is transposed. All memory ends at pages that cannot be read.</summary>
     public static void CheckEpilogue(int m, int n, int k, bool transposeA, float[] a, float[] b)
     {
         float[] bias = Values.Random<float>(n, 3);
         float[] gate = Values.Random<float>((long)m * n, 4);
         (gate[0], gate[^1]) = (0f, -0f);
         float[] sums = Chain(m, n, k, transposeA, true, a, b, transposeA ? m : k, k);
-        float[] rectified = [.. sums.Select((sum, i) => Math.Max(sum + bias[i % n], 0))];
-        float[] gated = [.. sums.Select((sum, i) => gate[i] <= 0 ? 0 : sum)];
-        foreach (WorkerPool pool in new[] { WorkerPool.Serial, Three })
+        for (int way = 1; way < 8; way++)
         {
-            Values.SameBits<float>(rectified, Finished(bias, rectify: true, gate: null), $"rectified, A transposed: {transposeA}");
-            Values.SameBits<float>(gated, Finished(bias: null, rectify: false, gate), $"gated, A transposed: {transposeA}");
-
-            float[] Finished(float[]? bias, bool rectify, float[]? gate)
+            (bool adds, bool rectifies, bool gates) = ((way & 1) != 0, (way & 2) != 0, (way & 4) != 0);
+            float[] expected = [.. sums.Select((sum, i) => Finished(adds ? sum + bias[i % n] : sum, rectifies, gates ? gate[i] : 1))];
+            foreach (WorkerPool pool in new[] { WorkerPool.Serial, Three })
             {
-                using Block<float> blockA = new(a);
-                using Block<float> blockB = new(b);
-                using Block<float> blockC = new(m * n);
-                using Block<float> added = new(bias ?? []);
-                using Block<float> gates = new(gate ?? []);
-                MatrixProduct.RunBatched(
-                    ElementType.Float32,
-                    transposeA,
-                    true,
-                    m,
-                    n,
-                    k,
-                    blockA.Pointer,
-                    transposeA ? m : k,
-                    0,
-                    blockB.Pointer,
-                    k,
-                    0,
-                    blockC.Pointer,
-                    n,
-                    0,
-                    1,
-                    pool,
-                    bias is null ? 0 : added.Pointer,
-                    rectify,
-                    gate is null ? 0 : gates.Pointer
-                );
-                return blockC.ToArray();
+                string what =
+                    $"{m} x {n} x {k}, A transposed: {transposeA}, bias: {adds}, rectifier: {rectifies}, gate: {gates}, threads: {pool.Threads}";
+                Values.SameBits<float>(expected, Run(adds ? bias : [], rectifies, gates ? gate : [], pool), what);
             }
+        }
+
+        static float Finished(float sum, bool rectifies, float gate) =>
+            gate <= 0 ? 0
+            : rectifies ? Math.Max(sum, 0)
+            : sum;
+
+        float[] Run(float[] bias, bool rectify, float[] gate, WorkerPool pool)
+        {
+            using LastPage pageA = new(a);
+            using LastPage pageB = new(b);
+            using LastPage pageC = new(new float[m * n]);
+            using LastPage added = new(bias);
+            using LastPage gates = new(gate);
+            MatrixProduct.RunBatched(
+                ElementType.Float32,
+                transposeA,
+                true,
+                m,
+                n,
+                k,
+                pageA.Pointer,
+                transposeA ? m : k,
+                0,
+                pageB.Pointer,
+                k,
+                0,
+                pageC.Pointer,
+                n,
+                0,
+                1,
+                pool,
+                bias.Length == 0 ? 0 : added.Pointer,
+                rectify,
+                gate.Length == 0 ? 0 : gates.Pointer
+            );
+            return pageC.ToArray();
         }
     }
 }
