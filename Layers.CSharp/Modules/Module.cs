@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Hybrid.Core;
 
 namespace Hybrid.Layers;
@@ -20,8 +19,6 @@ namespace Hybrid.Layers;
 /// </remarks>
 public abstract partial class Module
 {
-    private const long NoCall = -1;
-
     // The module whose Compute runs on this thread, and its Call; what Current and the path of inner modules come from.
     [ThreadStatic]
     private static Module? running;
@@ -34,11 +31,7 @@ public abstract partial class Module
     private static Action<Module, Call>? watcher;
 
     private ManualContract contract;
-    private ConditionalWeakTable<Tensor, RecordedCall> recorded = [];
-
-    // What the parameters' versions came to when a Call was last remembered; they count from 0.
-    private long lastVersions = NoCall;
-    private WeakReference<Tensor>? lastInput;
+    private CallMemory memory = new();
     private Segment? segment;
 
     // Parameters, and those of its own alone, once they are known never to become others; and what every Call is given.
@@ -175,7 +168,7 @@ public abstract partial class Module
             contract.Any ? rule ??= (entered, deltas) => Checked(entered, Backward(entered, deltas)) : null
         );
         if (inputs.Length == 1 && Mode.IsRecording && HasManualBackward)
-            Remember(inputs[0], call);
+            memory.Remember(inputs[0], new RecordedCall(call, new ParameterStamp(AllParameters()), Mode.IsTraining, Mode.Compilation));
         watcher?.Invoke(this, call);
         return call;
     }
@@ -221,7 +214,7 @@ public abstract partial class Module
     internal virtual Tensor?[] Sweep(Call call, Tensor?[] deltas, Action<Cell, Tensor>? accumulate) => call.Backward(deltas, accumulate);
 
     /// <summary>Forgets what belongs to the module that this one was copied from.</summary>
-    private void Forget() => (recorded, lastVersions, lastInput, all, own, compute, rule) = ([], NoCall, null, null, null, null, null);
+    private void Forget() => (memory, all, own, compute, rule) = (new(), null, null, null, null);
 
     // The base class would come back to the override that called it.
     private void RefuseBaseCall(bool overridden)
@@ -245,32 +238,11 @@ public abstract partial class Module
         return known.Text;
     }
 
-    // Calls of older versions of the parameters are of no use: they would only hold memory.
-    private void Remember(Tensor input, Call call)
-    {
-        var stamp = new ParameterStamp(AllParameters());
-        var none = lastVersions == NoCall;
-        var stale = !none && lastVersions != stamp.Versions;
-        if (stale && lastInput is not null && lastInput.TryGetTarget(out var only))
-            recorded.Remove(only);
-        else if (stale)
-            recorded.Clear();
-
-        // In most steps there is one input, and taking it out leaves the table as it is, where clearing makes a new one.
-        if (lastInput is null)
-            lastInput = new(input);
-        else
-            lastInput.SetTarget(stale || none ? input : null!);
-        lastVersions = stamp.Versions;
-        recorded.AddOrUpdate(input, new RecordedCall(call, stamp, Mode.IsTraining, Mode.Compilation));
-    }
-
     private Call CallFor(Tensor input, Tensor delta)
     {
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(delta);
-        var known = recorded.TryGetValue(input, out var found) && found.IsOfNow;
-        var call = known ? found!.Call : Enter([input]);
+        var call = memory.Find(input) is { IsOfNow: true } known ? known.Call : Enter([input]);
         var output = call.Outputs[0].Shape;
         if (delta.Shape != output)
         {

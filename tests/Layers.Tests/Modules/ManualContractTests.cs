@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using Hybrid.Core;
 using Hybrid.Kernels;
 using Hybrid.Layers.Tests.Support;
@@ -131,6 +133,100 @@ public sealed class ManualContractTests
             module.Forward(other);
         module.BackwardDelta(other, x);
         Assert.Equal(7, module.Computed);
+    }
+
+    [Fact]
+    public void Calls_of_several_inputs_are_found_in_any_order_until_an_update()
+    {
+        var module = new Counting();
+        var inputs = Enumerable.Range(0, 4).Select(i => Numbers.Normal((ulong)(50 + i), 4, 2)).ToArray();
+        for (var round = 1; round <= 2; round++)
+        {
+            var calls = new Dictionary<int, int>();
+            foreach (var i in new[] { 0, 1, 2, 1, 3 })
+            {
+                module.Forward(inputs[i]); // Once more for the second input, whose latest Call counts.
+                calls[i] = module.Computed;
+            }
+            foreach (var i in new[] { 2, 0, 3, 1, 1, 0 })
+                Assert.Equal(calls[i], module.SavedBy(inputs[i]));
+            module.BackwardUpdateGradient(inputs[3], inputs[3]);
+            Assert.Equal(5 * round, module.Computed);
+            module.UpdateParameters(0.1);
+        }
+        foreach (var x in inputs)
+            module.BackwardDelta(x, x);
+        Assert.Equal(14, module.Computed);
+    }
+
+    [Fact]
+    public void Remembered_Calls_keep_neither_inputs_nor_graphs_alive()
+    {
+        var module = new Counting();
+        var kept = Numbers.Normal(60, 4, 2);
+        var calls = Entered(module, kept); // Of an input that lives on, and of three that do not, the last being the latest.
+        Collect();
+        Assert.Equal([true, false, false, false], calls.Select(call => call.IsAlive));
+        module.BackwardUpdateGradient(kept, kept);
+        Assert.Equal(4, module.Computed);
+
+        module.UpdateParameters(0.1);
+        Assert.True(Alone(() => module.Forward(Numbers.Normal(64, 4, 2))));
+        Collect();
+        Assert.Equal([false, false, false, false], calls.Select(call => call.IsAlive)); // Its weights are those of before the update.
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static WeakReference[] Entered(Counting module, Tensor kept) =>
+            [.. new[] { kept, Numbers.Normal(61, 4, 2), Numbers.Normal(62, 4, 2), Numbers.Normal(63, 4, 2) }.Select(x => Saved(module, x))];
+
+        static WeakReference Saved(Counting module, Tensor x)
+        {
+            module.Forward(x);
+            return new(module.SavedBy(x));
+        }
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static bool Alone(Func<Tensor> forward) => forward().Shape.Rank == 2;
+
+        static void Collect()
+        {
+            for (var i = 0; i < 3; i++) // A table lets go of its entries when it is finalized for the second time.
+            {
+                GC.Collect();
+                GC.WaitForPendingFinalizers();
+            }
+        }
+    }
+
+    [Fact]
+    public void Threads_that_share_a_module_find_their_own_Calls()
+    {
+        var module = new ReturnsItsInput();
+        var inputs = Enumerable.Range(0, 100).Select(i => Numbers.Normal((ulong)i, 1)).ToArray();
+        var failures = new ConcurrentBag<string>();
+        var threads = Enumerable.Range(0, 4).Select(thread => new Thread(() => Enter(thread))).ToArray();
+        foreach (var thread in threads)
+            thread.Start();
+        foreach (var thread in threads)
+            thread.Join();
+        Assert.Empty(failures);
+
+        void Enter(int thread)
+        {
+            try
+            {
+                for (var i = thread; i < 20_000; i++)
+                {
+                    var x = i % 2 == 0 ? inputs[i % 100] : Tensor.Scalar(i, ElementType.Float64);
+                    module.Forward(x);
+                    Assert.Equal(x.ToDoubles(), module.BackwardDelta(x, x).ToDoubles());
+                }
+            }
+            catch (Exception error)
+            {
+                failures.Add(error.ToString());
+            }
+        }
     }
 
     [Fact]
@@ -347,6 +443,13 @@ public sealed class ManualContractTests
         public override Tensor BackwardDelta(Tensor input, Tensor delta) => delta * scale.Value;
     }
 
+    private sealed class ReturnsItsInput : Module
+    {
+        protected override Tensor Compute(Tensor x) => x;
+
+        protected override Tensor?[] Backward(Call call, Tensor?[] deltas) => [call.Inputs[0]];
+    }
+
     private sealed class AsksTheBase : Module
     {
         protected override Tensor Compute(Tensor x) => x;
@@ -365,16 +468,28 @@ public sealed class ManualContractTests
     {
         private readonly Cell scale = new("scale", Numbers.Normal(44, 2));
 
+        private readonly WeakReference saved = new(null);
+
         public int Computed { get; private set; }
+
+        // What Compute saved in the Call that a backward uses.
+
+        public object SavedBy(Tensor x)
+        {
+            BackwardDelta(x, x);
+            return saved.Target!;
+        }
 
         protected override Tensor Compute(Tensor x)
         {
             Computed++;
+            Current.Saved = Computed;
             return x * scale.Value;
         }
 
         protected override Tensor?[] Backward(Call call, Tensor?[] deltas)
         {
+            saved.Target = call.Saved;
             Accumulate(scale, (deltas[0]! * call.Inputs[0]).Sum(0));
             return [deltas[0]! * call.ParameterValues[0]];
         }

@@ -1,0 +1,50 @@
+using System.Runtime;
+using System.Runtime.CompilerServices;
+using Hybrid.Core;
+
+namespace Hybrid.Layers;
+
+/// <summary>
+/// The Calls that a module made for inputs of the manual contract, as long as these live and the parameters are not written. It keeps
+/// neither inputs nor graphs alive. Any thread may use it.
+/// </summary>
+/// <remarks>
+/// In a training step a module sees one input, so the latest Call hangs on one handle; a table, which costs ten times as much to write, is
+/// made only when another input comes at the same versions of the parameters.
+/// </remarks>
+internal sealed class CallMemory
+{
+    private readonly Lock gate = new();
+    private DependentHandle latest;
+    private ConditionalWeakTable<Tensor, RecordedCall>? earlier;
+    private long versions;
+
+    /// <summary>Frees the handle: it is no memory that a collection would find.</summary>
+    ~CallMemory() => latest.Dispose();
+
+    /// <summary>Remembers the Call of an input, in place of one that it had, and forgets those of older versions of the parameters.</summary>
+    public void Remember(Tensor input, RecordedCall call)
+    {
+        lock (gate)
+        {
+            if (versions != call.Parameters.Versions)
+                earlier = null;
+            else if (latest.IsAllocated && latest.TargetAndDependent is (Tensor other, RecordedCall known) && !ReferenceEquals(other, input))
+                (earlier ??= []).AddOrUpdate(other, known);
+            versions = call.Parameters.Versions;
+            latest.Dispose();
+            latest = new(input, call);
+        }
+    }
+
+    /// <summary>What was remembered of this very input; null if nothing was.</summary>
+    public RecordedCall? Find(Tensor input)
+    {
+        lock (gate)
+        {
+            if (latest.IsAllocated && latest.TargetAndDependent is (Tensor last, RecordedCall call) && ReferenceEquals(last, input))
+                return call;
+            return earlier is not null && earlier.TryGetValue(input, out var found) ? found : null;
+        }
+    }
+}
