@@ -62,6 +62,22 @@ public sealed class MemoryTests
         static void Take() => Assert.Equal(Large, new Storage(Large).Bytes);
     }
 
+    /// <summary>Though the youngest generation alone is collected most times, and all that is in use then outlives that.</summary>
+    [Fact]
+    public void Memory_is_bounded_by_what_is_in_use_at_once()
+    {
+        const int Block = 800_000;
+        long before = Storage.FreshBytes;
+        Queue<Storage> used = new(Enumerable.Range(0, 8).Select(_ => new Storage(Block)));
+        for (int i = 0; i < 4_000; i++)
+        {
+            used.Enqueue(new Storage(Block));
+            used.Dequeue();
+        }
+
+        Assert.InRange(Storage.FreshBytes - before, 0, 200L << 20);
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
