@@ -31,6 +31,7 @@ internal static class StoragePool
     private const int TurnsWhereMuchLives = 16;
 
     private static readonly ConcurrentStack<byte[]>[] Free = CreateFree();
+    private static readonly int[] LastAsked = new int[Free.Length];
     private static readonly Lock CollectGate = new();
     private static long outstanding;
     private static long alive;
@@ -38,6 +39,9 @@ internal static class StoragePool
     // What was alive after the last collection of both generations, and how many of the next ones are to be of both.
     private static long settled;
     private static int turnsOfBoth;
+
+    // Collections so far: what LastAsked counts in.
+    private static int turn;
     private static long pooled;
     private static long fresh;
 
@@ -85,6 +89,7 @@ internal static class StoragePool
         if (bytes < SmallestClass)
             return RentSmall(bytes);
         (int sizeClass, long size) = ClassOf(bytes);
+        LastAsked[sizeClass] = turn;
         byte[] memory = Take(sizeClass) ?? Collected(sizeClass, size) ?? Pinned(size);
         Interlocked.Add(ref outstanding, memory.Length);
         return (new PooledBlock(memory, sizeClass), 0);
@@ -125,8 +130,11 @@ internal static class StoragePool
     // Nothing is free: look whether enough of what was handed out can have died to be worth a collection.
     private static byte[]? Collected(int sizeClass, long size)
     {
+        long used = Interlocked.Read(ref outstanding);
+        if (used < Interlocked.Read(ref alive))
+            Interlocked.Exchange(ref alive, used); // Other collections found more.
         long budget = Math.Max(LeastBudget, Interlocked.Read(ref alive) / 16);
-        if (Interlocked.Read(ref outstanding) + size < Interlocked.Read(ref alive) + budget)
+        if (used + size < Interlocked.Read(ref alive) + budget)
             return null;
         lock (CollectGate)
         {
@@ -143,15 +151,21 @@ internal static class StoragePool
                 (turnsOfBoth, settled) = (Math.Max(turnsOfBoth - 1, 0), alive);
             else if (alive - settled > budget / 4)
                 turnsOfBoth = alive - before > budget / 4 ? TurnsWhereMuchLives : 1;
+            turn++;
             TrimTo(4 * budget);
         }
         return Take(sizeClass);
     }
 
-    /// <summary>Gives idle memory back to the runtime, largest blocks first, until at most some bytes are idle.</summary>
+    /// <summary>
+    /// Gives idle memory back to the runtime until at most some bytes are idle: first what nobody has asked for since the most
+    /// collections, and of that the largest blocks.
+    /// </summary>
     public static void TrimTo(long bytes)
     {
-        for (int i = Free.Length - 1; i >= 0; i--)
+        if (PooledBytes <= bytes)
+            return;
+        foreach (int i in Enumerable.Range(0, Free.Length).Reverse().OrderBy(i => LastAsked[i]))
             while (PooledBytes > bytes && Take(i) is not null) { }
     }
 

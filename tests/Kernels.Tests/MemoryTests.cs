@@ -4,6 +4,7 @@ using Xunit;
 namespace Hybrid.Kernels.Tests;
 
 /// <summary>Storage, and the promise that warm kernels allocate nothing.</summary>
+[Collection(nameof(Alone))]
 public sealed class MemoryTests
 {
     [Theory]
@@ -62,11 +63,19 @@ public sealed class MemoryTests
         static void Take() => Assert.Equal(Large, new Storage(Large).Bytes);
     }
 
-    /// <summary>Though the youngest generation alone is collected most times, and all that is in use then outlives that.</summary>
-    [Fact]
-    public void Memory_is_bounded_by_what_is_in_use_at_once()
+    /// <summary>
+    /// Though the youngest generation alone is collected most times, and all that is in use then outlives that; and though more memory of
+    /// another size is idle than the pool keeps.
+    /// </summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(4_000)]
+    public void Memory_is_bounded_by_what_is_in_use_at_once(int others)
     {
         const int Block = 800_000;
+        Assert.Equal(others * 100_000L, Use(others));
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
         long before = Storage.FreshBytes;
         Queue<Storage> used = new(Enumerable.Range(0, 8).Select(_ => new Storage(Block)));
         for (int i = 0; i < 4_000; i++)
@@ -76,6 +85,9 @@ public sealed class MemoryTests
         }
 
         Assert.InRange(Storage.FreshBytes - before, 0, 200L << 20);
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static long Use(int count) => Enumerable.Range(0, count).Select(_ => new Storage(100_000)).ToArray().Sum(other => other.Bytes);
     }
 
     [Theory]
@@ -109,3 +121,7 @@ public sealed class MemoryTests
     [Fact]
     public void Unknown_element_types_are_refused() => Assert.Throws<ArgumentOutOfRangeException>(() => ((ElementType)99).Size());
 }
+
+/// <summary>Tests that run when no others do: they count what the process takes.</summary>
+[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
+public sealed class Alone;
