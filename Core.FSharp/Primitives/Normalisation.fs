@@ -274,9 +274,12 @@ let private bcePrimitive: Primitive =
                         raise (ValueException("bce", $"{what} from 0 to 1", got, "", advice))
 
                 Kernel(fun o ->
-                    check "probabilities" "Apply sigmoid first, or use bceWithLogits." o.Inputs[0]
-                    check "targets" "Scale the targets to the interval [0, 1]." o.Inputs[1]
-                    Elementwise.Bce(dtype, space, o.Output, o.Inputs[0], o.Inputs[1], o.Pool)))
+                    Elementwise.Bce(dtype, space, o.Output, o.Inputs[0], o.Inputs[1], o.Pool)
+
+                    // NaN stands for operands out of range alone: one look at what was just written, where these would take two.
+                    if Elementwise.FirstNonFinite(dtype, o.Output, shape.Size) >= 0L then
+                        check "probabilities" "Apply sigmoid first, or use bceWithLogits." o.Inputs[0]
+                        check "targets" "Scale the targets to the interval [0, 1]." o.Inputs[1]))
     }
 
 /// -(t log p + (1 - t) log(1 - p)) for probabilities p and targets t, elementwise; logarithms are held at -100 or more, as

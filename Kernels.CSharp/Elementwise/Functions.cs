@@ -304,7 +304,7 @@ internal readonly struct LessEqualFunction<T> : IBinaryFunction<T>
         where V : unmanaged => S.LessEqual(a, b);
 }
 
-/// <summary>-(t max(log p, -100) + (1 - t) max(log(1 - p), -100)), without cancellation where p is small; NaN where p is no probability.</summary>
+/// <summary>-(t max(log p, -100) + (1 - t) max(log(1 - p), -100)), without cancellation where p is small; NaN where p or t is no probability.</summary>
 internal readonly struct BceFunction<T> : IBinaryFunction<T>
     where T : unmanaged
 {
@@ -319,6 +319,8 @@ internal readonly struct BceFunction<T> : IBinaryFunction<T>
         V whenTrue = S.Select(S.Less(log, floor), floor, log);
         V whenFalse = S.Select(S.Equal(p, one), floor, VectorMath.LogOfRest<S, V, T>(p));
         V loss = S.Sub(S.Zero, S.Add(S.Mul(t, whenTrue), S.Mul(S.Sub(one, t), whenFalse)));
-        return S.Select(S.And(S.LessEqual(S.Zero, p), S.LessEqual(p, one)), loss, S.Const(double.NaN));
+        V chance = S.And(S.LessEqual(S.Zero, p), S.LessEqual(p, one));
+        V target = S.And(S.LessEqual(S.Zero, t), S.LessEqual(t, one));
+        return S.Select(S.And(chance, target), loss, S.Const(double.NaN));
     }
 }

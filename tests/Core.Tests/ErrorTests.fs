@@ -312,6 +312,12 @@ let private evaluated: (string * (unit -> Node) * string) list =
         "bce of NaN",
         (fun () -> Normalisation.bce (numbers ElementType.Float64 [ nan ]) (f64 [ 1 ])),
         "bce: expected probabilities from 0 to 1, got NaN at [0]. Apply sigmoid first, or use bceWithLogits."
+        "bce of no number as target",
+        (fun () -> Normalisation.bce (f32 [ 2 ]) (numbers ElementType.Float32 [ 1.0; nan ])),
+        "bce: expected targets from 0 to 1, got NaN at [1]. Scale the targets to the interval [0, 1]."
+        "bce of targets above 1",
+        (fun () -> Normalisation.bce (f32 [ 2 ]) (numbers ElementType.Float32 [ 255.0; 0.0 ])),
+        "bce: expected targets from 0 to 1, got 255 at [0]. Scale the targets to the interval [0, 1]."
         "bce of wrong targets",
         (fun () -> Normalisation.bce (f64 [ 2 ]) (numbers ElementType.Float64 [ 1.0; -0.1 ])),
         "bce: expected targets from 0 to 1, got -0.1 at [1]. Scale the targets to the interval [0, 1]."

@@ -197,6 +197,11 @@ public sealed class VectorMathTests(ITestOutputHelper output)
     [InlineData(double.NaN, 0, double.NaN)]
     [InlineData(double.PositiveInfinity, 1, double.NaN)]
     [InlineData(double.NegativeInfinity, 1, double.NaN)]
+    [InlineData(0.5, -0.1, double.NaN)]
+    [InlineData(0.5, 1.1, double.NaN)]
+    [InlineData(0.5, double.NaN, double.NaN)]
+    [InlineData(1, double.PositiveInfinity, double.NaN)]
+    [InlineData(0, double.NegativeInfinity, double.NaN)]
     public void Cross_entropy_has_bounds(double chance, double target, double expected)
     {
         Check<double>();
