@@ -73,6 +73,41 @@ let private chosenFirst (n: Node) =
     else
         null
 
+// A rectifier's mask on what fills a tensor part by part, as pooling's gradient by hand does: on each part, so that it needs no pass of its own. A part that is
+// zero but where x equals something, as the largest element, is masked by that, which is smaller than x.
+let private maskedParts (n: Node) =
+    let mask, sum = n.A, n.B
+
+    if
+        is "less" mask
+        && not (Double.IsNaN(uniform mask.A))
+        && isNumber 0.0 n.C
+        && is "paddedSum" sum
+        && Slices.isFilled sum
+    then
+        let x = mask.B
+        let zero = Elementwise.constantLike sum.A 0.0
+
+        let above (y: Node) =
+            Elementwise.less (Elementwise.constantLike y (uniform mask.A)) y
+
+        let masked k =
+            let part, ranges = sum.Input k, Slices.partRanges sum k
+
+            if
+                is "where" part
+                && is "equal" part.A
+                && isNumber 0.0 part.C
+                && Slices.isSlice ranges x part.A.A
+            then
+                Elementwise.where part.A (Elementwise.where (above part.A.B) part.B zero) zero
+            else
+                Elementwise.where (above (Slices.slice ranges x)) part zero
+
+        Slices.paddedSum sum.Attributes (Array.init sum.Arity masked)
+    else
+        null
+
 // The gradient of a rectifier on that of the product that follows it.
 let private gate (n: Node) =
     if
@@ -144,6 +179,10 @@ let rules: Rule list =
                 chosenFirst n
             else
                 null)
+        { rule "where(c < x, paddedSum(a...), 0) -> paddedSum(where(c < slice(x), a, 0)...)" true (fun n ->
+              if is "where" n then maskedParts n else null) with
+            Alone = 1
+        }
         { rule "pad(a) + pad(b) -> paddedSum(a, b)" true (fun n -> if is "add" n then Slices.trySum n.A n.B else null) with
             Alone = 0
         }

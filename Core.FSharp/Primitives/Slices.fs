@@ -343,8 +343,8 @@ let isFilled (sum: Node) =
     let struct (_, whole) = tiling (partsOf sum) sum.Shape
     whole && sum.EveryInput(fun k -> Shapes.same (sum.Input k).Shape sum.A.Shape)
 
-// A part's ranges, as a slice takes them.
-let private slices (n: Node) k =
+/// The ranges of a sum's part k, as a slice takes them.
+let partRanges (n: Node) k =
     let rank = n.Shape.Rank
 
     Array.sub n.Attributes (3 * rank * k) (3 * rank)
@@ -352,7 +352,7 @@ let private slices (n: Node) k =
 
 tie
     paddedSumPrimitive
-    (fun n k g -> slice (slices n k) g)
+    (fun n k g -> slice (partRanges n k) g)
     (lazy
         [
             sample "beside each other" [ [ 2 ]; [ 3 ] ] (fun x -> paddedSum [| 0; 6; 1; 2; 6; 1 |] x)
@@ -360,6 +360,30 @@ tie
             sample "over each other" [ [ 3 ]; [ 2 ]; [ 4 ] ] (fun x -> paddedSum [| 0; 5; 1; 1; 5; 2; 0; 5; 1 |] x)
             sample "nothing" [ [ 0 ]; [ 0 ] ] (fun x -> paddedSum [| 1; 2; 1; 0; 2; 1 |] x)
         ])
+
+/// Whether a node is these ranges of x: one slice, or slices of slices.
+let isSlice (ranges: int[]) (x: Node) (n: Node) =
+    // Start and step of each axis of a node in x; null if it is no slice of x.
+    let rec within (n: Node) =
+        if Object.ReferenceEquals(n, x) then
+            Array.init x.Shape.Rank (fun _ -> struct (0, 1))
+        elif not (Object.ReferenceEquals(n.Primitive, slicePrimitive)) then
+            null
+        else
+            match within n.A with
+            | null -> null
+            | outer ->
+                outer
+                |> Array.mapi (fun i (struct (start, step)) -> struct (start + step * n.Attributes[3 * i], step * n.Attributes[3 * i + 2]))
+
+    let fits i (struct (start, step)) =
+        start = ranges[3 * i]
+        && n.Shape[i] = ranges[3 * i + 1]
+        && (step = ranges[3 * i + 2] || n.Shape[i] <= 1)
+
+    match within n with
+    | null -> false
+    | found -> found |> Seq.mapi fits |> Seq.forall id
 
 let private isSum (n: Node) =
     Object.ReferenceEquals(n.Primitive, paddedSumPrimitive)

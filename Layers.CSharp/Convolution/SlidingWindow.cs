@@ -65,7 +65,7 @@ internal sealed record SlidingWindow(
         var (height, width) = (x.Shape[2] + (2 * Padding.Height), x.Shape[3] + (2 * Padding.Width));
         int[] border = [0, 0, Padding.Height, Padding.Width];
         var padded = Padding == (0, 0) ? x : x.Pad(border, border, double.NaN);
-        var (left, nothing) = (delta, Tensor.Scalar(0.0, delta.DType));
+        var (left, nothing) = (delta, Tensor.Zeros(delta.Shape, delta.DType));
         Tensor? sum = null;
         for (var k = 0; k < Kernel.Height * Kernel.Width; k++)
         {

@@ -1,6 +1,8 @@
 /// The steps of plans: what runs together, in which order, and what is computed as it is read.
 module Hybrid.Core.Tests.PlanTests
 
+open System
+open System.Text.RegularExpressions
 open Xunit
 open Hybrid.Core
 open Hybrid.Core.Tests.InEngine
@@ -130,6 +132,87 @@ let ``a rectifier's mask before pooling is of what is pooled, with the same bits
     Assert.Equal<int64[]>(expected, actual)
     Assert.Contains(" lessEqual bool[2, 1, 6, 6]", plain)
     Assert.DoesNotContain("lessEqual bool[2, 1, 6, 6]", plan)
+
+// The gradient of pooling and a rectifier before it, by hand: the size of the images, which element of its window each part is asked about (4: of no window), what is added to what the
+// mask is of, the bound of the mask, what stands where it holds back, whether the sum of parts is wanted too; and the masks that plans compute, if not of all.
+[<Theory>]
+[<InlineData(6, "0 1 2 3", 0.0, 0.0, 0.0, false, "3x3 3x3")>]
+[<InlineData(6, "0 1 2 3", 0.0, 0.75, 0.0, false, "3x3 3x3")>]
+[<InlineData(6, "1 1 3 3", 0.0, 0.0, 0.0, false, "3x3 3x3 3x3 3x3")>]
+[<InlineData(6, "4 1 2 3", 0.0, 0.0, 0.0, false, "3x3 3x3 3x3")>]
+[<InlineData(6, "0 1 2 3", 0.5, 0.75, 0.0, false, "3x3 3x3 3x3 3x3")>]
+[<InlineData(7, "0 1 2 3", 0.0, 0.0, 0.0, false, "7x7")>]
+[<InlineData(6, "0 1 2 3", 0.0, 0.0, -0.0, false, "6x6")>]
+[<InlineData(6, "0 1 2 3", 0.0, 0.0, 0.0, true, "6x6")>]
+[<InlineData(6, "0 1 2 3", 0.0, Double.NaN, 0.0, false, "6x6")>]
+let ``a rectifier's mask is of the parts of a gradient by hand, with the same bits``
+    (size: int, asked: string, moved: float, bound: float, elsewhere: float, both: bool, masks: string)
+    =
+    let shape = Shape.Of(2, 1, size, size)
+
+    let values =
+        [|
+            for i in 0 .. int shape.Size - 1 ->
+                if i % 31 = 0 then nanf
+                elif i % 17 = 0 then infinityf
+                else float32 (i * 37 % 19 - 9) / 4.0f
+        |]
+
+    let pooled = size / 2
+
+    let gradient options =
+        on options (fun engine ->
+            let constant number =
+                Tensor.Of(Leaves.constant Hybrid.Kernels.ElementType.Float32 number)
+
+            let x = Tensor.From(values, shape.ToArray()).Relu()
+            let y = x.MaxPool2d 2
+
+            let delta =
+                Tensor.From(Array.init (int y.Shape.Size) (fun i -> if i % 3 = 0 then -0.0f else float32 (i % 4 - 2)), y.Shape.ToArray())
+
+            let element k =
+                if k = 4 then
+                    x.Slice(2, 0, pooled).Slice(3, 0, pooled)
+                else
+                    x.Slice(2, k / 2, k / 2 + 2 * pooled - 1, 2).Slice(3, k % 2, size).Slice(3, 0, 2 * pooled - 1, 2)
+
+            let spread k (part: Tensor) =
+                let after first = size - 1 - first - 2 * (pooled - 1)
+                part.Pad([| 0; 0; k / 2; k % 2 |], [| 0; 0; after (k / 2); after (k % 2) |], 0.0, [| 0; 0; 1; 1 |])
+
+            let mutable left = delta
+
+            let parts =
+                asked.Split ' '
+                |> Array.mapi (fun k other ->
+                    let wins = (element (int other)).EqualTo y
+                    let before = left
+                    left <- wins.Where(constant 0.0, left)
+                    spread k (if k = 3 then before else wins.Where(before, constant 0.0)))
+
+            let sum = Array.reduce (fun (a: Tensor) b -> a + b) parts
+            let source = if moved = 0.0 then x else x + constant moved
+            let found = source.Greater(constant bound).Where(sum, constant elsewhere)
+            Tensor.Eval(if both then [| found; sum |] else [| found |])
+            bits found, engine.Explain())
+
+    let expected, _ = gradient (EngineOptions(Rewrites = false))
+    let actual, plan = gradient (EngineOptions())
+    Assert.Equal<int64[]>(expected, actual)
+
+    Assert.Contains(0L, expected)
+
+    let found =
+        plan.Split '\n'
+        |> Array.collect (fun line ->
+            let sizes = Regex.Match(line, @"(\S+) \w+\[2, 1, (\d), (\d)\]")
+
+            sizes.Groups[1].Value.Split '+'
+            |> Array.filter ((=) "less")
+            |> Array.map (fun _ -> $"{sizes.Groups[2].Value}x{sizes.Groups[3].Value}"))
+
+    Assert.Equal(masks, String.Join(" ", found))
 
 // Starts of slices of 4 from 12 elements, their step, and whether the last two, whose gradients meet first, have no element in common.
 [<Theory>]
