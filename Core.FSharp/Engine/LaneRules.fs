@@ -16,8 +16,8 @@ type Site =
         BlockOf: Node -> int -> Node
         /// The number of images in the block.
         Images: unit -> Node
-        /// The weights of a convolution as a kernel wants them, made once for all blocks.
-        Weights: Node -> LaneConvolution -> Node
+        /// The weights of a node, from a tensor, as a kernel wants them; made once for all blocks.
+        Weights: Node -> Node -> LaneConvolution -> Node
         /// A tensor that is the same for every image.
         Shared: Node -> Node
         /// Whether the group computes a node.
@@ -133,7 +133,7 @@ let rec private biased (site: Site) (n: Node) : Biased voption =
 let private buildBiased (site: Site) (c: Biased) =
     let n = c.Convolution
     let made = LaneConvolution.Forward(n.DType, forwardShape n)
-    let inputs = [ site.BlockOf n 0; site.Weights n made ]
+    let inputs = [ site.BlockOf n 0; site.Weights n n.B made ]
     let name = if c.Rectified then "+relu" else ""
 
     if isNull c.Bias then
@@ -160,7 +160,7 @@ let private backwardInput =
     convolution shape (fun _ _ -> true) (fun site n ->
         let made = LaneConvolution.BackwardInput(n.DType, shape n)
 
-        operation "conv2dInput" site.Shape n.DType [ site.Block 0; site.Weights n made ] (fun o -> made.Run(o.Output, o.Inputs[0], o.Inputs[1])))
+        operation "conv2dInput" site.Shape n.DType [ site.Block 0; site.Weights n n.B made ] (fun o -> made.Run(o.Output, o.Inputs[0], o.Inputs[1])))
 
 // The permutation that exchanges images and channels, and the shape that it makes.
 let private exchange = [| 1; 0; 2; 3 |]
@@ -391,6 +391,43 @@ let private sum =
                 && Moves.firstAxis n + Moves.axisCount n = n.A.Shape.Rank
     }
 
+// The matrix [outputs, inputs] whose transpose a product multiplies with, if it is small enough to stay in the cache from block to block; or null.
+let private smallMatrix (n: Node) =
+    let b = n.B
+
+    if
+        b.Primitive.Name = "permute"
+        && b.Shape.Rank = 2
+        && b.Attributes[0] = 1
+        && b.Shape.Size * int64 (b.DType.Size()) <= 65_536L
+    then
+        b.A
+    else
+        null
+
+// A product with a matrix, for images that are vectors: a convolution of images of one element.
+let private product rectify =
+    { follows (fun site n ->
+          let made =
+              LaneConvolution.Forward(n.DType, ConvolutionShape(batchOf n, n.A.Shape[1], 1, 1, n.Shape[1], 1, 1, 1, 1, 1, 1, 0, 0, 1, 1))
+
+          let inputs = [ site.Block 0; site.Weights n (smallMatrix n) made ]
+          let make = operation n.Primitive.Name site.Shape n.DType
+
+          if n.Arity < 3 then
+              make inputs (fun o -> made.Run(o.Output, o.Inputs[0], o.Inputs[1]))
+          else
+              make (inputs @ [ site.Shared n.C ]) (fun o -> made.Run(o.Output, o.Inputs[0], o.Inputs[1], o.Inputs[2], rectify))) with
+        Fits =
+            fun n lanes ->
+                lanesOf n = lanes
+                && n.Shape.Rank = 2
+                && n.Shape.Size > 0L
+                && n.A.Shape.Size > 0L
+                && not (isNull (smallMatrix n))
+        Shared = 6
+    }
+
 let private elementwise =
     { follows (fun site n ->
           let at k =
@@ -421,6 +458,9 @@ let private byName =
             "pad", ranges Slices.pad
             "paddedSum", paddedSum
             "sum", sum
+            "matmul", product false
+            "affine", product false
+            "affineRelu", product true
         ]
 
 /// The rule of a node, if there is one.

@@ -121,14 +121,14 @@ type private Builder(seat: Seat, finished: Node -> Node, origin: Dictionary<Node
     member _.Images() =
         source null LaneInput.Images Shape.Scalar ElementType.Int32 0L
 
-    member _.Weights (n: Node) (kernel: LaneConvolution) =
+    member _.Weights (n: Node) (tensor: Node) (kernel: LaneConvolution) =
         match weights.TryGetValue n with
         | true, laid -> laid
         | _ ->
             let size = kernel.WeightBytes / int64 (n.DType.Size())
 
             let laid =
-                operation "convWeights" (Shape [| int size |]) n.DType [ finished n.B ] (fun o -> kernel.PackWeights(o.Output, o.Inputs[0]))
+                operation "convWeights" (Shape [| int size |]) n.DType [ finished tensor ] (fun o -> kernel.PackWeights(o.Output, o.Inputs[0]))
 
             standsFor origin n laid
             weights[n] <- source laid LaneInput.Shared laid.Shape laid.DType 0L
@@ -273,7 +273,7 @@ let apply (lay: Order -> Node[] -> Plan) (origin: Dictionary<Node, int>) (roots:
                         Node = n
                         BlockOf = take
                         Images = builder.Images
-                        Weights = (fun n kernel -> builder.Weights n kernel)
+                        Weights = (fun n tensor kernel -> builder.Weights n tensor kernel)
                         Shared = builder.Shared
                         Holds = builder.Holds
                         Absorbs = fun x -> builder.Holds x && uses[position[x]] = 1

@@ -171,6 +171,26 @@ let private networks: (string * int list * int list list * (Tensor -> Tensor[] -
             let y = x.Conv2d(p[0])
             let before, behind = (y.MaxPool2d 2).Relu(), y.Tanh().MaxPool2d 2
             before.Conv2d(p[1]) + behind.Conv2d(p[2]))
+        "products with small matrices, and one that the images make of each other",
+        [ 2; 8; 7 ],
+        [ [ 3; 2; 3; 3 ]; [ 3; 1; 1 ]; [ 7; 90 ]; [ 7 ]; [ 4; 7 ]; [ 4; 3 ]; [ 90; 2 ] ],
+        (fun x p ->
+            let z = (x.Conv2d(p[0]) + p[1]).Relu()
+            let y = z.Reshape(x.Shape[0], 90)
+            let hidden = (y.MatMul(p[2].Transpose()) + p[3]).Relu()
+            // The matrix, and what is multiplied, are wanted elsewhere too.
+            let first = hidden.MatMul(p[4].Transpose()) + p[4].Sum()
+            let second = z.Mean([| 2; 3 |]).MatMul(p[5].Transpose()).Tanh()
+            let other = y.MatMul(p[6]).Sum([| 1 |], true)
+            first * second + other + y.MatMul(y.Transpose()).Sum([| 1 |], true))
+        "a product with a matrix that is too large for blocks",
+        [ 2; 14; 14 ],
+        [ [ 4; 2; 3; 3 ]; [ 30; 576 ]; [ 30 ]; [ 3; 30 ]; [ 3; 576 ] ],
+        (fun x p ->
+            let y = x.Conv2d(p[0]).Relu().Reshape(x.Shape[0], 576)
+
+            (y.MatMul(p[1].Transpose()) + p[2]).Tanh().MatMul(p[3].Transpose())
+            + y.MatMul(p[4].Transpose()))
     ]
 
 // The value without a gradient, the loss, parameters' gradients and the images' gradient as bits; and the plans.
@@ -250,6 +270,22 @@ let ``what fills a tensor part by part is written there at once`` () =
     // There are gaps.
     Assert.Contains(" paddedSum float32[2, 4, 6, 16]", parts)
     Assert.Contains(" interleave float32[2, 4, 6, 16]", explained "parts of long chains")
+
+[<Fact>]
+let ``small matrices are multiplied with in blocks, large ones with all images at once`` () =
+    let plan name =
+        let number =
+            networks |> List.findIndex (fun (n, _, _, _) -> n.StartsWith(name: string))
+
+        (snd (step (EngineOptions(Threads = 1)) 16 ElementType.Float32 number)).Split("\n\n")[0]
+
+    let small = plan "products with small"
+    Assert.Contains(" affineRelu float32[7, 16] ", small)
+    Assert.Contains(" matmul float32[4, 16] ", small)
+    Assert.Contains(" matmul float32[16, 16] ", small)
+    let large = plan "a product with a matrix"
+    Assert.Contains(" affine float32[16, 30] ", large)
+    Assert.Contains(" matmul float32[3, 16] ", large)
 
 [<Fact>]
 let ``pooling leaves out what a rectifier holds back, so that no mask is computed`` () =
