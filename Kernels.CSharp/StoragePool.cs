@@ -147,6 +147,7 @@ internal static class StoragePool
             GC.Collect(both ? 1 : 0, GCCollectionMode.Forced, blocking: true);
             GC.WaitForPendingFinalizers();
             long before = Interlocked.Exchange(ref alive, Interlocked.Read(ref outstanding));
+            settled = Math.Min(settled, before);
             if (both)
                 (turnsOfBoth, settled) = (Math.Max(turnsOfBoth - 1, 0), alive);
             else if (alive - settled > budget / 4)
