@@ -9,8 +9,8 @@ namespace Hybrid.Layers;
 /// neither inputs nor graphs alive. Any thread may use it.
 /// </summary>
 /// <remarks>
-/// In a training step a module sees one input, so the latest Call hangs on one handle; a table, which costs ten times as much to write, is
-/// made only when another input comes at the same versions of the parameters.
+/// Parameters change in every training step, so that the latest Call alone counts: it hangs on one handle. A table, which takes longer to
+/// write, is made when another input comes at the same versions, as always happens where there are no parameters.
 /// </remarks>
 internal sealed class CallMemory
 {
