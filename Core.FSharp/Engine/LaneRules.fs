@@ -391,7 +391,7 @@ let private sum =
                 && Moves.firstAxis n + Moves.axisCount n = n.A.Shape.Rank
     }
 
-// The matrix [outputs, inputs] whose transpose a product multiplies with, if it is small enough to stay in the cache from block to block; or null.
+// The matrix [outputs, inputs] whose transpose a product multiplies with, if it is small, as it is laid out anew in each run and read by each block; or null.
 let private smallMatrix (n: Node) =
     let b = n.B
 
@@ -399,11 +399,14 @@ let private smallMatrix (n: Node) =
         b.Primitive.Name = "permute"
         && b.Shape.Rank = 2
         && b.Attributes[0] = 1
-        && b.Shape.Size * int64 (b.DType.Size()) <= 65_536L
+        && b.Shape.Size * int64 (b.DType.Size()) <= 16_384L
     then
         b.A
     else
         null
+
+// Images from which laying out the matrix pays.
+let private productBatch = 256
 
 // A product with a matrix, for images that are vectors: a convolution of images of one element.
 let private product rectify =
@@ -422,6 +425,7 @@ let private product rectify =
             fun n lanes ->
                 lanesOf n = lanes
                 && n.Shape.Rank = 2
+                && batchOf n >= productBatch
                 && n.Shape.Size > 0L
                 && n.A.Shape.Size > 0L
                 && not (isNull (smallMatrix n))

@@ -5,8 +5,8 @@ using Hybrid.Core;
 namespace Hybrid.Layers;
 
 /// <summary>
-/// The Calls that a module made for inputs of the manual contract, as long as these live and the parameters are not written. It keeps
-/// neither inputs nor graphs alive. Any thread may use it.
+/// The Calls that a module made for inputs of the manual contract, the latest of each, until a Call at other versions of the parameters
+/// comes. It keeps no input alive, and a Call, with its graph, only as long as its input lives. Any thread may use it.
 /// </summary>
 /// <remarks>
 /// Parameters change in every training step, so that the latest Call alone counts: it hangs on one handle. A table, which takes longer to
@@ -31,6 +31,7 @@ internal sealed class CallMemory
                 earlier = null;
             else if (latest.IsAllocated && latest.TargetAndDependent is (Tensor other, RecordedCall known) && !ReferenceEquals(other, input))
                 (earlier ??= []).AddOrUpdate(other, known);
+            earlier?.Remove(input);
             versions = call.Parameters.Versions;
             latest.Dispose();
             latest = new(input, call);

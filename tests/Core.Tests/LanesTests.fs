@@ -171,18 +171,41 @@ let private networks: (string * int list * int list list * (Tensor -> Tensor[] -
             let y = x.Conv2d(p[0])
             let before, behind = (y.MaxPool2d 2).Relu(), y.Tanh().MaxPool2d 2
             before.Conv2d(p[1]) + behind.Conv2d(p[2]))
-        "products with small matrices, and one that the images make of each other",
+        "products with small matrices, one of another type, and one of nothing but the images",
         [ 2; 8; 7 ],
-        [ [ 3; 2; 3; 3 ]; [ 3; 1; 1 ]; [ 7; 90 ]; [ 7 ]; [ 4; 7 ]; [ 4; 3 ]; [ 90; 2 ] ],
+        [
+            [ 3; 2; 3; 3 ]
+            [ 3; 1; 1 ]
+            [ 7; 90 ]
+            [ 7 ]
+            [ 4; 7 ]
+            [ 4; 3 ]
+            [ 90; 2 ]
+            [ 4 ]
+        ],
         (fun x p ->
             let z = (x.Conv2d(p[0]) + p[1]).Relu()
             let y = z.Reshape(x.Shape[0], 90)
             let hidden = (y.MatMul(p[2].Transpose()) + p[3]).Relu()
             // The matrix, and what is multiplied, are wanted elsewhere too.
             let first = hidden.MatMul(p[4].Transpose()) + p[4].Sum()
-            let second = z.Mean([| 2; 3 |]).MatMul(p[5].Transpose()).Tanh()
+            let means = z.Mean [| 2; 3 |]
+            let second = means.MatMul(p[5].Transpose()) + p[7]
+
+            let otherType =
+                if x.DType = ElementType.Float32 then
+                    ElementType.Float64
+                else
+                    ElementType.Float32
+
+            let third = (means.To otherType).MatMul((p[5].To otherType).Transpose()).To x.DType
+
             let other = y.MatMul(p[6]).Sum([| 1 |], true)
-            first * second + other + y.MatMul(y.Transpose()).Sum([| 1 |], true))
+
+            first * second
+            + third
+            + other
+            + means.MatMul(means.Transpose()).Sum([| 1 |], true))
         "a product with a matrix that is too large for blocks",
         [ 2; 14; 14 ],
         [ [ 4; 2; 3; 3 ]; [ 30; 576 ]; [ 30 ]; [ 3; 30 ]; [ 3; 576 ] ],
@@ -272,19 +295,28 @@ let ``what fills a tensor part by part is written there at once`` () =
     Assert.Contains(" interleave float32[2, 4, 6, 16]", explained "parts of long chains")
 
 [<Fact>]
-let ``small matrices are multiplied with in blocks, large ones with all images at once`` () =
-    let plan name =
+let ``many images are multiplied with small matrices in blocks, few and with large ones all at once`` () =
+    let plan batch name =
         let number =
             networks |> List.findIndex (fun (n, _, _, _) -> n.StartsWith(name: string))
 
-        (snd (step (EngineOptions(Threads = 1)) 16 ElementType.Float32 number)).Split("\n\n")[0]
+        (snd (step (EngineOptions(Threads = 1)) batch ElementType.Float32 number)).Split("\n\n")[0]
 
-    let small = plan "products with small"
-    Assert.Contains(" affineRelu float32[7, 16] ", small)
-    Assert.Contains(" matmul float32[4, 16] ", small)
-    Assert.Contains(" matmul float32[16, 16] ", small)
-    let large = plan "a product with a matrix"
-    Assert.Contains(" affine float32[16, 30] ", large)
+    let small =
+        [
+            " affineRelu float32[7, 16] "
+            " affine float32[4, 16] "
+            " matmul float32[4, 16] "
+        ]
+
+    let many, few = plan 256 "products with small", plan 255 "products with small"
+
+    for product in " matmul float32[256, 16] " :: small do
+        Assert.Contains(product, many)
+        Assert.DoesNotContain(product, few)
+
+    let large = plan 256 "a product with a matrix"
+    Assert.Contains(" affine float32[256, 30] ", large)
     Assert.Contains(" matmul float32[3, 16] ", large)
 
 [<Fact>]
@@ -378,7 +410,12 @@ let cases: TheoryData<int, int> =
     let data = TheoryData<int, int>()
 
     for number in 0 .. networks.Length - 1 do
-        for batch in [ 1; 7; 8; 16; 21; 32; 33; 70 ] do
+        let name, _, _, _ = networks[number]
+
+        // Products are computed in blocks from 256 images on.
+        for batch in
+            [ 1; 7; 8; 16; 21; 32; 33; 70 ]
+            @ (if name.Contains "product" then [ 255; 261 ] else []) do
             data.Add(number, batch)
 
     data

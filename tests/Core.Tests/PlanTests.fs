@@ -133,13 +133,14 @@ let ``a rectifier's mask before pooling is of what is pooled, with the same bits
     Assert.Contains(" lessEqual bool[2, 1, 6, 6]", plain)
     Assert.DoesNotContain("lessEqual bool[2, 1, 6, 6]", plan)
 
-// The gradient of pooling and a rectifier before it, by hand: the size of the images, which element of its window each part is asked about (4: of no window), what is added to what the
+// The gradient of pooling and a rectifier before it, by hand: the size of the images, which element of its window each part is asked about (4: of no window; 5: another question), what is added to what the
 // mask is of, the bound of the mask, what stands where it holds back, whether the sum of parts is wanted too; and the masks that plans compute, if not of all.
 [<Theory>]
 [<InlineData(6, "0 1 2 3", 0.0, 0.0, 0.0, false, "3x3 3x3")>]
 [<InlineData(6, "0 1 2 3", 0.0, 0.75, 0.0, false, "3x3 3x3")>]
 [<InlineData(6, "1 1 3 3", 0.0, 0.0, 0.0, false, "3x3 3x3 3x3 3x3")>]
 [<InlineData(6, "4 1 2 3", 0.0, 0.0, 0.0, false, "3x3 3x3 3x3")>]
+[<InlineData(6, "5 1 2 3", 0.0, 0.0, 0.0, false, "3x3 3x3 3x3")>]
 [<InlineData(6, "0 1 2 3", 0.5, 0.75, 0.0, false, "3x3 3x3 3x3 3x3")>]
 [<InlineData(7, "0 1 2 3", 0.0, 0.0, 0.0, false, "7x7")>]
 [<InlineData(6, "0 1 2 3", 0.0, 0.0, -0.0, false, "6x6")>]
@@ -186,7 +187,12 @@ let ``a rectifier's mask is of the parts of a gradient by hand, with the same bi
             let parts =
                 asked.Split ' '
                 |> Array.mapi (fun k other ->
-                    let wins = (element (int other)).EqualTo y
+                    let wins =
+                        if other = "5" then
+                            (element k).LessOrEqual y
+                        else
+                            (element (int other)).EqualTo y
+
                     let before = left
                     left <- wins.Where(constant 0.0, left)
                     spread k (if k = 3 then before else wins.Where(before, constant 0.0)))

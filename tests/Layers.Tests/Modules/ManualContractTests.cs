@@ -177,25 +177,42 @@ public sealed class ManualContractTests
 
         [MethodImpl(MethodImplOptions.NoInlining)]
         static WeakReference[] Entered(Counting module, Tensor kept) =>
-            [.. new[] { kept, Numbers.Normal(61, 4, 2), Numbers.Normal(62, 4, 2), Numbers.Normal(63, 4, 2) }.Select(x => Saved(module, x))];
-
-        static WeakReference Saved(Counting module, Tensor x)
-        {
-            module.Forward(x);
-            return new(module.SavedBy(x));
-        }
+            [
+                .. new[] { kept, Numbers.Normal(61, 4, 2), Numbers.Normal(62, 4, 2), Numbers.Normal(63, 4, 2) }.Select(x =>
+                    ManualContractTests.Entered(module, x)
+                ),
+            ];
 
         [MethodImpl(MethodImplOptions.NoInlining)]
         static bool Alone(Func<Tensor> forward) => forward().Shape.Rank == 2;
+    }
 
-        static void Collect()
+    // What a new Call saved.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static WeakReference Entered(Counting module, Tensor x)
+    {
+        module.Forward(x);
+        return new(module.SavedBy(x));
+    }
+
+    private static void Collect()
+    {
+        for (var i = 0; i < 3; i++) // A table lets go of its entries when it is finalized for the second time.
         {
-            for (var i = 0; i < 3; i++) // A table lets go of its entries when it is finalized for the second time.
-            {
-                GC.Collect();
-                GC.WaitForPendingFinalizers();
-            }
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
         }
+    }
+
+    [Fact]
+    public void A_later_Call_of_an_input_takes_the_place_of_the_one_before()
+    {
+        var module = new Counting();
+        var inputs = new[] { Numbers.Normal(70, 4, 2), Numbers.Normal(71, 4, 2) };
+        var calls = Enumerable.Range(0, 6).Select(i => Entered(module, inputs[i % 2])).ToArray();
+        Collect();
+        Assert.Equal([false, false, false, false, true, true], calls.Select(call => call.IsAlive));
+        GC.KeepAlive(inputs);
     }
 
     [Fact]
@@ -473,7 +490,6 @@ public sealed class ManualContractTests
         public int Computed { get; private set; }
 
         // What Compute saved in the Call that a backward uses.
-
         public object SavedBy(Tensor x)
         {
             BackwardDelta(x, x);
