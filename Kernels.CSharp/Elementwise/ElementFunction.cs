@@ -111,8 +111,8 @@ public readonly unsafe struct ElementFunction
 
     /// <summary>
     /// Binary cross-entropy of probabilities p and targets t: -(t max(log p, -100) + (1 - t) max(log(1 - p), -100)), the clipped form of
-    /// PyTorch; log(1 - p) is computed as log1p(-p). NaN where a probability or
-    /// a target is outside of [0, 1], and nowhere else.
+    /// PyTorch; log(1 - p) is computed as log1p(-p). NaN where a probability or a target is outside
+    /// of [0, 1], and nowhere else.
     /// </summary>
     /// <param name="type">Float32 or Float64.</param>
     /// <exception cref="NotSupportedException">The type is not a floating-point type.</exception>

@@ -208,6 +208,7 @@ let ``a rectifier's mask is of the parts of a gradient by hand, with the same bi
     Assert.Equal<int64[]>(expected, actual)
 
     Assert.Contains(0L, expected)
+    Assert.Equal(not (Double.IsNaN bound), Array.exists ((<>) 0L) expected)
 
     let found =
         plan.Split '\n'
