@@ -315,12 +315,16 @@ internal readonly struct BceFunction<T> : IBinaryFunction<T>
     {
         V floor = S.Const(-100.0);
         V one = S.Const(1.0);
-        V log = VectorMath.LogOfPositive<S, V, T>(S.Add(S.Zero, p)); // -0 becomes 0.
-        V whenTrue = S.Select(S.Less(log, floor), floor, log);
+        V log = VectorMath.LogOfProbability<S, V, T>(S.Add(S.Zero, p)); // -0 becomes 0.
+        V whenTrue = S.Larger(floor, log);
+        V rest = S.Sub(one, p);
+        V otherwise = S.Sub(one, t);
         V whenFalse = S.Select(S.Equal(p, one), floor, VectorMath.LogOfRest<S, V, T>(p));
-        V loss = S.Sub(S.Zero, S.Add(S.Mul(t, whenTrue), S.Mul(S.Sub(one, t), whenFalse)));
-        V chance = S.And(S.LessEqual(S.Zero, p), S.LessEqual(p, one));
-        V target = S.And(S.LessEqual(S.Zero, t), S.LessEqual(t, one));
+        V loss = S.Sub(S.Zero, S.Add(S.Mul(t, whenTrue), S.Mul(otherwise, whenFalse)));
+
+        // A number times what it lacks of 1 is below zero just where the number is outside of [0, 1].
+        V chance = S.LessEqual(S.Zero, S.Mul(p, rest));
+        V target = S.LessEqual(S.Zero, S.Mul(t, otherwise));
         return S.Select(S.And(chance, target), loss, S.Const(double.NaN));
     }
 }

@@ -43,6 +43,15 @@ internal unsafe interface ISimd<V, T>
     /// <summary>a * b + c, rounded once.</summary>
     static abstract V Fma(V a, V b, V c);
     static abstract V Negate(V a);
+
+    /// <summary>a 2^n for integers n of at most 252 (Float32) or 2044 (Float64) either way, rounded once; NaN if either is.</summary>
+    static abstract V Scale(V a, V n);
+
+    /// <summary>a where a is less than b, and b elsewhere, as where either is NaN.</summary>
+    static abstract V Smaller(V a, V b);
+
+    /// <summary>a where b is less than a, and b elsewhere, as where either is NaN.</summary>
+    static abstract V Larger(V a, V b);
     static abstract V Sqrt(V a);
     static abstract V Floor(V a);
     static abstract V And(V a, V b);

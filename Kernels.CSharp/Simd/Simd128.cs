@@ -133,6 +133,31 @@ internal readonly unsafe struct Simd128<T> : ISimd<Vector128<T>, T>
     public static Vector128<T> Negate(Vector128<T> a) => -a;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<T> Scale(Vector128<T> a, Vector128<T> n) => VectorMath.ScaleInSteps<Simd128<T>, Vector128<T>, T>(a, n);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<T> Smaller(Vector128<T> a, Vector128<T> b)
+    {
+        if (Sse2.IsSupported && typeof(T) == typeof(float))
+        {
+            return Sse.Min(a.AsSingle(), b.AsSingle()).As<float, T>();
+        }
+
+        return Sse2.IsSupported && typeof(T) == typeof(double) ? Sse2.Min(a.AsDouble(), b.AsDouble()).As<double, T>() : Select(Less(a, b), a, b);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<T> Larger(Vector128<T> a, Vector128<T> b)
+    {
+        if (Sse2.IsSupported && typeof(T) == typeof(float))
+        {
+            return Sse.Max(a.AsSingle(), b.AsSingle()).As<float, T>();
+        }
+
+        return Sse2.IsSupported && typeof(T) == typeof(double) ? Sse2.Max(a.AsDouble(), b.AsDouble()).As<double, T>() : Select(Less(b, a), a, b);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<T> Sqrt(Vector128<T> a) => Vector128.Sqrt(a);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

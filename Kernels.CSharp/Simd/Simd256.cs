@@ -132,6 +132,31 @@ internal readonly unsafe struct Simd256<T> : ISimd<Vector256<T>, T>
     public static Vector256<T> Negate(Vector256<T> a) => -a;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<T> Scale(Vector256<T> a, Vector256<T> n) => VectorMath.ScaleInSteps<Simd256<T>, Vector256<T>, T>(a, n);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<T> Smaller(Vector256<T> a, Vector256<T> b)
+    {
+        if (Avx.IsSupported && typeof(T) == typeof(float))
+        {
+            return Avx.Min(a.AsSingle(), b.AsSingle()).As<float, T>();
+        }
+
+        return Avx.IsSupported && typeof(T) == typeof(double) ? Avx.Min(a.AsDouble(), b.AsDouble()).As<double, T>() : Select(Less(a, b), a, b);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<T> Larger(Vector256<T> a, Vector256<T> b)
+    {
+        if (Avx.IsSupported && typeof(T) == typeof(float))
+        {
+            return Avx.Max(a.AsSingle(), b.AsSingle()).As<float, T>();
+        }
+
+        return Avx.IsSupported && typeof(T) == typeof(double) ? Avx.Max(a.AsDouble(), b.AsDouble()).As<double, T>() : Select(Less(b, a), a, b);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<T> Sqrt(Vector256<T> a) => Vector256.Sqrt(a);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -135,6 +135,45 @@ internal readonly unsafe struct Simd512<T> : ISimd<Vector512<T>, T>
     public static Vector512<T> Negate(Vector512<T> a) => -a;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> Scale(Vector512<T> a, Vector512<T> n)
+    {
+        if (!Avx512F.IsSupported)
+        {
+            return VectorMath.ScaleInSteps<Simd512<T>, Vector512<T>, T>(a, n);
+        }
+
+        return typeof(T) == typeof(float)
+            ? Avx512F.Scale(a.AsSingle(), n.AsSingle()).As<float, T>()
+            : Avx512F.Scale(a.AsDouble(), n.AsDouble()).As<double, T>();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> Smaller(Vector512<T> a, Vector512<T> b)
+    {
+        if (Avx512F.IsSupported && typeof(T) == typeof(float))
+        {
+            return Avx512F.Min(a.AsSingle(), b.AsSingle()).As<float, T>();
+        }
+
+        return Avx512F.IsSupported && typeof(T) == typeof(double)
+            ? Avx512F.Min(a.AsDouble(), b.AsDouble()).As<double, T>()
+            : Select(Less(a, b), a, b);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> Larger(Vector512<T> a, Vector512<T> b)
+    {
+        if (Avx512F.IsSupported && typeof(T) == typeof(float))
+        {
+            return Avx512F.Max(a.AsSingle(), b.AsSingle()).As<float, T>();
+        }
+
+        return Avx512F.IsSupported && typeof(T) == typeof(double)
+            ? Avx512F.Max(a.AsDouble(), b.AsDouble()).As<double, T>()
+            : Select(Less(b, a), a, b);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<T> Sqrt(Vector512<T> a) => Vector512.Sqrt(a);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
