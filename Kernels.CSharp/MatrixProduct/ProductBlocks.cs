@@ -157,7 +157,9 @@ internal static unsafe class ProductBlocks<S, V, T>
             int tiles = Parts(Rows, MaxRows);
             int strips = Strips;
             packedA = PackedA ? PackA(tiles) : null;
-            terms = Sparse ? (ushort*)Workspace.Get(Workspace.Purpose.Terms, (long)tiles * (Depth + 1) * sizeof(ushort)) : null;
+            terms = Sparse
+                ? (ushort*)Workspace.Get(Workspace.Purpose.Terms, (((long)tiles * (Depth + 1)) + ZeroTerms<S, V, T>.Slack) * sizeof(ushort))
+                : null;
             int largest = MaxRows * MaxVectors * S.Count;
             T* start = stackalloc T[2 * largest];
             new Span<T>(start, largest).Clear();
@@ -209,6 +211,7 @@ internal static unsafe class ProductBlocks<S, V, T>
             delegate* <TileCall*, void> run = null;
             delegate* <TileCall*, void> runSparse = null;
             ushort* list = terms;
+            int listed = 0;
             for (int row = 0; row < Rows; row += height)
             {
                 if (row == 0 || row == tallRows)
@@ -231,7 +234,12 @@ internal static unsafe class ProductBlocks<S, V, T>
                     AskAhead(c, next, row, height, columns);
                 }
 
-                bool done = Sparse && RunListed(&call, runSparse, list, column == 0, height, columns);
+                if (Sparse && column == 0 && row == listed)
+                {
+                    listed += List((T*)call.A, list, height, Math.Min(Rows - row - height, row + height < tallRows ? least + 1 : least));
+                }
+
+                bool done = Sparse && RunListed(&call, runSparse, list);
                 if (!done)
                 {
                     call.K = Depth;
@@ -252,18 +260,26 @@ internal static unsafe class ProductBlocks<S, V, T>
             }
         }
 
-        /// <summary>Runs a tile with the terms of its list, which the first strip makes, and says whether its sums are those of all terms.</summary>
-        private readonly bool RunListed(TileCall* call, delegate* <TileCall*, void> run, ushort* list, bool first, int height, int columns)
+        /// <summary>Lists the terms of a tile, and of the next one if their rows share a register; how many rows these are.</summary>
+        private readonly int List(T* a, ushort* list, int height, int nextHeight)
         {
-            if (first)
+            if (Product.RowStepA == 1 && nextHeight > 0 && height + nextHeight <= S.Count)
             {
-                *list = (ushort)ZeroTerms<S, V, T>.List((T*)call->A, Product.RowStepA, Product.ColumnStepA, height, Depth, list + 1);
+                ZeroTerms<S, V, T>.ListTwo(a, Product.ColumnStepA, height, nextHeight, Depth, list, list + Depth + 1);
+                return height + nextHeight;
             }
 
+            *list = (ushort)ZeroTerms<S, V, T>.List(a, Product.RowStepA, Product.ColumnStepA, height, Depth, list + 1);
+            return height;
+        }
+
+        /// <summary>Runs a tile with the terms of its list and says whether its sums are those of all terms.</summary>
+        private static bool RunListed(TileCall* call, delegate* <TileCall*, void> run, ushort* list)
+        {
             call->K = *list;
             call->Terms = list + 1;
             run(call);
-            return !ZeroTerms<S, V, T>.AnyMinusZero((T*)call->C, call->RowStepC / sizeof(T), height, columns);
+            return !call->AnyMinusZero;
         }
 
         /// <summary>Asks for what a tile will write and its gates, and for its share of what is packed next.</summary>

@@ -31,6 +31,9 @@ internal unsafe struct TileCall
 
     /// <summary>The values of k to add, K of them, where they are <see cref="Listed"/>.</summary>
     public ushort* Terms;
+
+    /// <summary>Set by a tile whose terms are listed: whether any of its sums is -0.</summary>
+    public bool AnyMinusZero;
 }
 
 /// <summary>
@@ -150,6 +153,27 @@ internal static unsafe class Tile<S, V, T, R, N, U>
             }
         }
 
+        if (typeof(U) == typeof(Listed))
+        {
+            // Of all numbers -0 is the least, if their bits are taken for integers.
+            V least = c0a;
+            Least(0, c0a, c0b, c0c, ref least);
+            Least(1, c1a, c1b, c1c, ref least);
+            Least(2, c2a, c2b, c2c, ref least);
+            Least(3, c3a, c3b, c3c, ref least);
+            Least(4, c4a, c4b, c4c, ref least);
+            Least(5, c5a, c5b, c5c, ref least);
+            Least(6, c6a, c6b, c6c, ref least);
+            Least(7, c7a, c7b, c7c, ref least);
+            Least(8, c8a, c8b, c8c, ref least);
+            Least(9, c9a, c9b, none, ref least);
+            Least(10, c10a, c10b, none, ref least);
+            Least(11, c11a, c11b, none, ref least);
+            Least(12, c12a, c12b, none, ref least);
+            Least(13, c13a, c13b, none, ref least);
+            call->AnyMinusZero = S.MaskBits(S.BitsEqual(least, S.Const(-0.0))) != 0;
+        }
+
         Last(call, 0, c0a, c0b, c0c);
         Last(call, 1, c1a, c1b, c1c);
         Last(call, 2, c2a, c2b, c2c);
@@ -210,6 +234,27 @@ internal static unsafe class Tile<S, V, T, R, N, U>
         if (sizeof(N) > 2)
         {
             c = S.Load(start + (2 * S.Count));
+        }
+    }
+
+    /// <summary>The least integers, lane by lane, of the rows so far and of a row's bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Least(int row, V a, V b, V c, ref V least)
+    {
+        if (row >= sizeof(R))
+        {
+            return;
+        }
+
+        least = S.BitsMin(least, a);
+        if (sizeof(N) > 1)
+        {
+            least = S.BitsMin(least, b);
+        }
+
+        if (sizeof(N) > 2)
+        {
+            least = S.BitsMin(least, c);
         }
     }
 

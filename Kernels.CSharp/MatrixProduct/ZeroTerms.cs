@@ -44,7 +44,7 @@ internal static unsafe class ZeroTerms<S, V, T>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static double Left(in Product p)
     {
-        ushort* terms = stackalloc ushort[TermsAtALook];
+        ushort* terms = stackalloc ushort[TermsAtALook + Slack];
         int depth = Math.Min(TermsAtALook, p.K);
         int rows = Math.Min(ProductBlocks<S, V, T>.Shape(p).Rows, p.M);
         int left = 0;
@@ -89,7 +89,10 @@ internal static unsafe class ZeroTerms<S, V, T>
         return S.MaskBits(S.Equal(S.Add(zero, next), S.Zero)) == AllLanes;
     }
 
-    /// <summary>Lists the terms in which not all of some rows of A are zero, and says how many they are.</summary>
+    /// <summary>Elements beyond its length that a list needs to be made.</summary>
+    public const int Slack = 64;
+
+    /// <summary>Lists the terms in which not all of some rows of A are zero, and says how many they are; <see cref="Slack"/> more elements may be written.</summary>
     public static int List(T* a, long rowStep, long columnStep, int rows, int depth, ushort* terms) =>
         columnStep == 1 ? ListAlongRows(a, rowStep, rows, depth, terms) : ListAcrossRows(a, columnStep, rows, depth, terms);
 
@@ -109,14 +112,7 @@ internal static unsafe class ZeroTerms<S, V, T>
                 element += rowStep;
             }
 
-            ulong zeros = Zeros(bits);
-            for (int lane = 0; lane < lanes; lane++)
-            {
-                // Without a branch, as nothing could foretell it.
-                terms[count] = (ushort)(first + lane);
-                count += (int)(~zeros & 1);
-                zeros >>= 1;
-            }
+            count += S.StoreNumbers(terms + count, first, S.Xor(IsZero(bits), S.BitsEqual(S.Zero, S.Zero)));
         }
 
         return count;
@@ -137,41 +133,50 @@ internal static unsafe class ZeroTerms<S, V, T>
                 bits = S.Or(bits, S.LoadPart(a + row, Math.Min(rows - row, S.Count), S.Zero));
             }
 
-            ulong others = Zeros(bits) ^ all;
             terms[count] = (ushort)term;
-            count += (int)((others | (0 - others)) >> 63);
+            count += One(Zeros(bits) ^ all);
             a += columnStep;
         }
 
         return count;
     }
 
-    /// <summary>One bit for each lane that is 0 or -0.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ulong Zeros(V bits) => S.MaskBits(S.BitsEqual(S.BitsShiftLeft(bits, 1), S.Zero));
-
-    /// <summary>Whether any of a tile's sums is -0.</summary>
+    /// <summary>The lists of two tiles whose rows share a register, each as <see cref="List"/> makes it but with its length before it; 0.6 of the time of one after the other.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static bool AnyMinusZero(T* sums, long rowStep, int rows, int columns)
+    public static void ListTwo(T* a, long columnStep, int rows, int nextRows, int depth, ushort* list, ushort* nextList)
     {
-        V minusZero = S.Const(-0.0);
-        V found = S.Zero;
-        for (int row = 0; row < rows; row++)
+        ulong all = AllLanes;
+        ulong own = (1UL << rows) - 1;
+        ushort* terms = list + 1;
+        ushort* nextTerms = nextList + 1;
+        int count = 0;
+        int nextCount = 0;
+        int lanes = rows + nextRows;
+        long ahead = depth <= 128 ? lanes : Ahead * columnStep;
+        for (int term = 0; term < depth; term++)
         {
-            int column = 0;
-            for (; column <= columns - S.Count; column += S.Count)
-            {
-                found = S.Or(found, S.BitsEqual(S.Load(sums + column), minusZero));
-            }
-
-            if (column < columns)
-            {
-                found = S.Or(found, S.BitsEqual(S.LoadPart(sums + column, columns - column, S.Zero), minusZero));
-            }
-
-            sums += rowStep;
+            Prefetch.Line(a + ahead);
+            ulong others = Zeros(lanes == S.Count ? S.Load(a) : S.LoadPart(a, lanes, S.Zero)) ^ all;
+            terms[count] = (ushort)term;
+            nextTerms[nextCount] = (ushort)term;
+            count += One(others & own);
+            nextCount += One(others >> rows);
+            a += columnStep;
         }
 
-        return S.MaskBits(found) != 0;
+        *list = (ushort)count;
+        *nextList = (ushort)nextCount;
     }
+
+    /// <summary>1 if any bit is set, 0 otherwise; without a branch, as nothing could foretell it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int One(ulong bits) => (int)((bits | (0 - bits)) >> 63);
+
+    /// <summary>Mask of the lanes that are 0 or -0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V IsZero(V bits) => S.BitsEqual(S.BitsShiftLeft(bits, 1), S.Zero);
+
+    /// <summary>One bit for each lane that is 0 or -0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Zeros(V bits) => S.MaskBits(IsZero(bits));
 }

@@ -70,8 +70,16 @@ internal unsafe interface ISimd<V, T>
     static abstract ulong MaskBits(V mask);
     static abstract V BitsAdd(V a, V b);
     static abstract V BitsSub(V a, V b);
+
+    /// <summary>The smaller of two signed integers.</summary>
+    static abstract V BitsMin(V a, V b);
     static abstract V BitsShiftLeft(V a, int count);
     static abstract V BitsShiftRight(V a, int count);
+
+    /// <summary>
+    /// Stores first + lane for each lane of a mask that holds, side by side, and says how many they are. So many elements as there are lanes may be written.
+    /// </summary>
+    static abstract int StoreNumbers(ushort* target, int first, V mask);
 
     /// <summary>Loads <see cref="Count"/> bytes, each 0 or not, as a mask.</summary>
     static abstract V LoadMask(byte* source);

@@ -205,12 +205,19 @@ internal readonly unsafe struct Simd128<T> : ISimd<Vector128<T>, T>
         sizeof(T) == 4 ? (a.AsInt32() - b.AsInt32()).As<int, T>() : (a.AsInt64() - b.AsInt64()).As<long, T>();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<T> BitsMin(Vector128<T> a, Vector128<T> b) =>
+        sizeof(T) == 4 ? Vector128.Min(a.AsInt32(), b.AsInt32()).As<int, T>() : Vector128.Min(a.AsInt64(), b.AsInt64()).As<long, T>();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<T> BitsShiftLeft(Vector128<T> a, int count) =>
         sizeof(T) == 4 ? (a.AsInt32() << count).As<int, T>() : (a.AsInt64() << count).As<long, T>();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<T> BitsShiftRight(Vector128<T> a, int count) =>
         sizeof(T) == 4 ? (a.AsInt32() >>> count).As<int, T>() : (a.AsInt64() >>> count).As<long, T>();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int StoreNumbers(ushort* target, int first, Vector128<T> mask) => PartialMemory.StoreNumbers(target, first, MaskBits(mask), Count);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<T> LoadMask(byte* source)

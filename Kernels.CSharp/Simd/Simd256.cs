@@ -204,12 +204,19 @@ internal readonly unsafe struct Simd256<T> : ISimd<Vector256<T>, T>
         sizeof(T) == 4 ? (a.AsInt32() - b.AsInt32()).As<int, T>() : (a.AsInt64() - b.AsInt64()).As<long, T>();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<T> BitsMin(Vector256<T> a, Vector256<T> b) =>
+        sizeof(T) == 4 ? Vector256.Min(a.AsInt32(), b.AsInt32()).As<int, T>() : Vector256.Min(a.AsInt64(), b.AsInt64()).As<long, T>();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<T> BitsShiftLeft(Vector256<T> a, int count) =>
         sizeof(T) == 4 ? (a.AsInt32() << count).As<int, T>() : (a.AsInt64() << count).As<long, T>();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<T> BitsShiftRight(Vector256<T> a, int count) =>
         sizeof(T) == 4 ? (a.AsInt32() >>> count).As<int, T>() : (a.AsInt64() >>> count).As<long, T>();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int StoreNumbers(ushort* target, int first, Vector256<T> mask) => PartialMemory.StoreNumbers(target, first, MaskBits(mask), Count);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<T> LoadMask(byte* source)

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -221,12 +222,31 @@ internal readonly unsafe struct Simd512<T> : ISimd<Vector512<T>, T>
         sizeof(T) == 4 ? (a.AsInt32() - b.AsInt32()).As<int, T>() : (a.AsInt64() - b.AsInt64()).As<long, T>();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> BitsMin(Vector512<T> a, Vector512<T> b) =>
+        sizeof(T) == 4 ? Vector512.Min(a.AsInt32(), b.AsInt32()).As<int, T>() : Vector512.Min(a.AsInt64(), b.AsInt64()).As<long, T>();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<T> BitsShiftLeft(Vector512<T> a, int count) =>
         sizeof(T) == 4 ? (a.AsInt32() << count).As<int, T>() : (a.AsInt64() << count).As<long, T>();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<T> BitsShiftRight(Vector512<T> a, int count) =>
         sizeof(T) == 4 ? (a.AsInt32() >>> count).As<int, T>() : (a.AsInt64() >>> count).As<long, T>();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int StoreNumbers(ushort* target, int first, Vector512<T> mask)
+    {
+        ulong bits = MaskBits(mask);
+        if (!Avx512F.IsSupported || sizeof(T) != 4)
+        {
+            return PartialMemory.StoreNumbers(target, first, bits, Count);
+        }
+
+        Vector512<int> numbers = Vector512.Create(first) + Vector512<int>.Indices;
+        Vector512<int> side = Avx512F.Compress(Vector512<int>.Zero, mask.AsInt32(), numbers);
+        Vector256.Store(Avx512F.ConvertToVector256UInt16(side.AsUInt32()), target);
+        return BitOperations.PopCount(bits);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<T> LoadMask(byte* source)

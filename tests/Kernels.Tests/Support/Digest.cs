@@ -69,17 +69,15 @@ internal static class Digest
         // Results that are subnormal, overflow or vanish.
         double far = type == ElementType.Float32 ? 105 : 750;
         Block<T> wide = new(Values.Random<T>(Count, 5, -far, far));
+        IterationSpace wideTwo = IterationSpace.Contiguous(Count, 2);
+        IterationSpace wideThree = IterationSpace.Contiguous(Count, 3);
         foreach (UnaryOp op in new[] { UnaryOp.Exp, UnaryOp.Expm1, UnaryOp.Sigmoid, UnaryOp.Tanh })
         {
-            yield return Job<T>($"wide {op}", Count, y => Elementwise.Unary(op, type, IterationSpace.Contiguous(Count, 2), y, wide.Pointer, pool));
+            yield return Job<T>($"wide {op}", Count, y => Elementwise.Unary(op, type, wideTwo, y, wide.Pointer, pool));
         }
 
         Block<T> tiny = new([.. Values.Random<T>(Count, 6, 0, 1).Select(u => u * T.ScaleB(T.Epsilon, 28))]);
-        yield return Job<T>(
-            "bce of little",
-            Count,
-            y => Elementwise.Bce(type, IterationSpace.Contiguous(Count, 3), y, tiny.Pointer, unit.Pointer, pool)
-        );
+        yield return Job<T>("bce of little", Count, y => Elementwise.Bce(type, wideThree, y, tiny.Pointer, unit.Pointer, pool));
         yield return Job<int>($"cast {type}", a.Count, y => Elementwise.Cast(type, ElementType.Int32, two, y, a.Pointer, pool));
         FusedProgram Fused() =>
             new(
