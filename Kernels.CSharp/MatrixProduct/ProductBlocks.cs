@@ -22,7 +22,7 @@ internal static unsafe class ProductBlocks<S, V, T>
     /// <summary>Bytes of an operand from which it is taken to lie beyond the second-level cache.</summary>
     private const int FarBytes = 512 * 1024;
 
-    /// <summary>Rows of a tile whose sums are transposed: as many as go through the registers at once.</summary>
+    /// <summary>Rows of a tile whose sums are transposed: as many as go through the registers at once. Tiles that fill a register together are transposed together.</summary>
     private const int MostRowsToTurn = 8;
 
     /// <summary>The whole product, none of whose sizes is 0.</summary>
@@ -161,7 +161,7 @@ internal static unsafe class ProductBlocks<S, V, T>
                 ? (ushort*)Workspace.Get(Workspace.Purpose.Terms, (((long)tiles * (Depth + 1)) + ZeroTerms<S, V, T>.Slack) * sizeof(ushort))
                 : null;
             int largest = MaxRows * MaxVectors * S.Count;
-            T* start = stackalloc T[2 * largest];
+            T* start = stackalloc T[3 * largest];
             new Span<T>(start, largest).Clear();
             TileCall call = new()
             {
@@ -212,6 +212,7 @@ internal static unsafe class ProductBlocks<S, V, T>
             delegate* <TileCall*, void> runSparse = null;
             ushort* list = terms;
             int listed = 0;
+            int turning = 0;
             for (int row = 0; row < Rows; row += height)
             {
                 if (row == 0 || row == tallRows)
@@ -223,7 +224,8 @@ internal static unsafe class ProductBlocks<S, V, T>
                 }
 
                 call.A = (byte*)(PackedA ? packedA + ((long)row * Depth) : SourceA(row));
-                call.C = (byte*)(aside ? apart : c);
+                call.C = (byte*)(aside ? apart + (turning * sumStep) : c);
+                int nextHeight = Math.Min(Rows - row - height, row + height < tallRows ? least + 1 : least);
                 if (FirstK > 0)
                 {
                     Continue(&call, c, whole && !transposed && !Sparse ? null : start, height, columns);
@@ -236,7 +238,7 @@ internal static unsafe class ProductBlocks<S, V, T>
 
                 if (Sparse && column == 0 && row == listed)
                 {
-                    listed += List((T*)call.A, list, height, Math.Min(Rows - row - height, row + height < tallRows ? least + 1 : least));
+                    listed += List((T*)call.A, list, height, nextHeight);
                 }
 
                 bool done = Sparse && RunListed(&call, runSparse, list);
@@ -252,7 +254,12 @@ internal static unsafe class ProductBlocks<S, V, T>
                 }
                 else if (transposed)
                 {
-                    Packing<S, V, T>.Turn(apart, sumStep, c, Product.ColumnStepC, height, columns);
+                    turning += height;
+                    if (nextHeight == 0 || turning + nextHeight > S.Count)
+                    {
+                        Packing<S, V, T>.Turn(apart, sumStep, c - ((turning - height) * Product.RowStepC), Product.ColumnStepC, turning, columns);
+                        turning = 0;
+                    }
                 }
 
                 c += height * Product.RowStepC;
