@@ -30,7 +30,7 @@ internal static unsafe class ProductBlocks<S, V, T>
     /// <param name="sparse">Whether tiles go without the terms that are zero in all of their rows, see <see cref="ZeroTerms{S, V, T}"/>; B is finite then.</param>
     public static void Run(Product p, bool sparse)
     {
-        (int maxRows, int maxVectors) = Shape(p);
+        (int maxRows, int maxVectors) = sparse ? ListedTiles<S, V, T>.Shape : Shape(p);
         int blockM = BlockM(p, sparse);
         Block block = new()
         {
@@ -62,7 +62,7 @@ internal static unsafe class ProductBlocks<S, V, T>
     }
 
     /// <summary>The largest tile of a product.</summary>
-    public static (int Rows, int Vectors) Shape(in Product p)
+    private static (int Rows, int Vectors) Shape(in Product p)
     {
         (int rows, int vectors) = TileTable<S, V, T, Size1>.Shape(p.M, p.N);
         return (p.ColumnStepC == 1 ? rows : Math.Min(rows, MostRowsToTurn), vectors);
@@ -128,6 +128,9 @@ internal static unsafe class ProductBlocks<S, V, T>
         /// <summary>For each tile of rows, Depth + 1 numbers: how many terms it has left, and these.</summary>
         private ushort* terms;
 
+        /// <summary>Memory that making them takes.</summary>
+        private ushort* looks;
+
         private readonly int Strips => Parts(Columns, MaxVectors * S.Count);
 
         /// <summary>Packs every strip of B, or only the last one where it is not whole vectors.</summary>
@@ -157,11 +160,13 @@ internal static unsafe class ProductBlocks<S, V, T>
             int tiles = Parts(Rows, MaxRows);
             int strips = Strips;
             packedA = PackedA ? PackA(tiles) : null;
-            terms = Sparse
-                ? (ushort*)Workspace.Get(Workspace.Purpose.Terms, (((long)tiles * (Depth + 1)) + ZeroTerms<S, V, T>.Slack) * sizeof(ushort))
+            int slack = ZeroTerms<S, V, T>.Slack;
+            looks = Sparse
+                ? (ushort*)Workspace.Get(Workspace.Purpose.Terms, (Depth + slack + (tiles * (Depth + 1L)) + slack) * sizeof(ushort))
                 : null;
+            terms = looks + Depth + slack;
             int largest = MaxRows * MaxVectors * S.Count;
-            T* start = stackalloc T[3 * largest];
+            T* start = stackalloc T[largest + ((MaxRows + S.Count) * MaxVectors * S.Count)];
             new Span<T>(start, largest).Clear();
             TileCall call = new()
             {
@@ -209,7 +214,6 @@ internal static unsafe class ProductBlocks<S, V, T>
             int tallRows = taller * (least + 1);
             int height = 0;
             delegate* <TileCall*, void> run = null;
-            delegate* <TileCall*, void> runSparse = null;
             ushort* list = terms;
             int listed = 0;
             int turning = 0;
@@ -218,8 +222,10 @@ internal static unsafe class ProductBlocks<S, V, T>
                 if (row == 0 || row == tallRows)
                 {
                     height = row < tallRows ? least + 1 : least;
-                    run = pairs ? TileTable<S, V, T, Size2>.Get(height, vectors) : TileTable<S, V, T, Size1>.Get(height, vectors);
-                    runSparse = Sparse ? TileTable<S, V, T, Listed>.Get(height, vectors) : null;
+                    run =
+                        Sparse ? ListedTiles<S, V, T>.Get(height, vectors)
+                        : pairs ? TileTable<S, V, T, Size2>.Get(height, vectors)
+                        : TileTable<S, V, T, Size1>.Get(height, vectors);
                     call.ColumnStepA = PackedA ? height * sizeof(T) : call.ColumnStepA;
                 }
 
@@ -238,11 +244,14 @@ internal static unsafe class ProductBlocks<S, V, T>
 
                 if (Sparse && column == 0 && row == listed)
                 {
-                    listed += List((T*)call.A, list, height, nextHeight);
+                    listed += List((T*)call.A, list, row, least, tallRows);
                 }
 
-                bool done = Sparse && RunListed(&call, runSparse, list);
-                if (!done)
+                if (Sparse)
+                {
+                    RunListed(&call, run, list);
+                }
+                else
                 {
                     call.K = Depth;
                     run(&call);
@@ -267,26 +276,53 @@ internal static unsafe class ProductBlocks<S, V, T>
             }
         }
 
-        /// <summary>Lists the terms of a tile, and of the next one if their rows share a register; how many rows these are.</summary>
-        private readonly int List(T* a, ushort* list, int height, int nextHeight)
+        /// <summary>Lists the terms of the tile that begins with a row, and of those after it whose rows share a register with it; how many rows these are.</summary>
+        private readonly int List(T* a, ushort* lists, int row, int least, int tallRows)
         {
-            if (Product.RowStepA == 1 && nextHeight > 0 && height + nextHeight <= S.Count)
+            Span<int> heights = stackalloc int[S.Count];
+            int tiles = 0;
+            int rows = 0;
+            while (rows < Rows - row && tiles < S.Count)
             {
-                ZeroTerms<S, V, T>.ListTwo(a, Product.ColumnStepA, height, nextHeight, Depth, list, list + Depth + 1);
-                return height + nextHeight;
+                int height = row + rows < tallRows ? least + 1 : least;
+                if (tiles > 0 && (Product.RowStepA != 1 || rows + height > S.Count))
+                {
+                    break;
+                }
+
+                heights[tiles++] = height;
+                rows += height;
             }
 
-            *list = (ushort)ZeroTerms<S, V, T>.List(a, Product.RowStepA, Product.ColumnStepA, height, Depth, list + 1);
-            return height;
+            if (tiles > 1)
+            {
+                ZeroTerms<S, V, T>.ListTogether(a, Product.ColumnStepA, heights[..tiles], Depth, lists, looks);
+            }
+            else
+            {
+                *lists = (ushort)ZeroTerms<S, V, T>.List(a, Product.RowStepA, Product.ColumnStepA, rows, Depth, lists + 1);
+            }
+
+            return rows;
         }
 
-        /// <summary>Runs a tile with the terms of its list and says whether its sums are those of all terms.</summary>
-        private static bool RunListed(TileCall* call, delegate* <TileCall*, void> run, ushort* list)
+        /// <summary>Runs a tile with the terms of its list, or with all of them if its sums may not be the same without the others.</summary>
+        private readonly void RunListed(TileCall* call, delegate* <TileCall*, void> run, ushort* list)
         {
             call->K = *list;
             call->Terms = list + 1;
             run(call);
-            return !call->AnyMinusZero;
+            if (call->AnyMinusZero && *list < Depth)
+            {
+                for (int term = 0; term < Depth; term++)
+                {
+                    list[term + 1] = (ushort)term;
+                }
+
+                *list = (ushort)Depth;
+                call->K = Depth;
+                run(call);
+            }
         }
 
         /// <summary>Asks for what a tile will write and its gates, and for its share of what is packed next.</summary>

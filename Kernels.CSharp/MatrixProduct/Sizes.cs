@@ -49,7 +49,3 @@ internal readonly struct Size13 : ISize;
 
 [StructLayout(LayoutKind.Sequential, Size = 14)]
 internal readonly struct Size14 : ISize;
-
-/// <summary>One value of k in a round, taken from a list.</summary>
-[StructLayout(LayoutKind.Sequential, Size = 1)]
-internal readonly struct Listed : ISize;

@@ -29,17 +29,17 @@ internal unsafe struct TileCall
     /// <summary>From what a row starts from to the next.</summary>
     public nint RowStepStart;
 
-    /// <summary>The values of k to add, K of them, where they are <see cref="Listed"/>.</summary>
+    /// <summary>The values of k that a <see cref="ListedTile{S, V, T, R, N}"/> adds, K of them.</summary>
     public ushort* Terms;
 
-    /// <summary>Set by a tile whose terms are listed: whether any of its sums is -0.</summary>
+    /// <summary>Set by such a tile: whether any of its sums is -0.</summary>
     public bool AnyMinusZero;
 }
 
 /// <summary>
 /// The inner loop of the matrix product: a tile of R rows and N vectors of C stays in registers while k runs.
-/// Every element is the chain acc = fma(a, b, acc) in the order of k. U values of k go to a round: one with A at any steps, two of a packed A,
-/// whose R rows lie side by side, or one with A at any steps of those that are listed, and no others.
+/// Every element is the chain acc = fma(a, b, acc) in the order of k. U values of k go to a round: one with A at any steps, or two of a packed A,
+/// whose R rows lie side by side.
 /// </summary>
 /// <remarks>
 /// The text is long because it must be: each accumulator is a local of its own (an array or a loop over them would put them
@@ -81,22 +81,9 @@ internal static unsafe class Tile<S, V, T, R, N, U>
         byte* a6 = a3 + (3 * rowStep);
         byte* a9 = a6 + (3 * rowStep);
         byte* a12 = a9 + (3 * rowStep);
-        ushort* terms = call->Terms;
         V none = default;
         for (nint k = call->K; k > 0; k -= sizeof(U))
         {
-            if (typeof(U) == typeof(Listed))
-            {
-                nint term = *terms;
-                terms++;
-                b = call->B + (term * rowStepB);
-                a0 = call->A + (term * columnStep);
-                a3 = a0 + (3 * rowStep);
-                a6 = a3 + (3 * rowStep);
-                a9 = a6 + (3 * rowStep);
-                a12 = a9 + (3 * rowStep);
-            }
-
             V ba = S.Load((T*)b);
             V bb = sizeof(N) > 1 ? S.Load((T*)b + S.Count) : default;
             V bc = sizeof(N) > 2 ? S.Load((T*)b + (2 * S.Count)) : default;
@@ -114,11 +101,6 @@ internal static unsafe class Tile<S, V, T, R, N, U>
             Add(11, a0, a9, rowStep, ba, bb, bc, ref c11a, ref c11b, ref none);
             Add(12, a0, a12, rowStep, ba, bb, bc, ref c12a, ref c12b, ref none);
             Add(13, a0, a12, rowStep, ba, bb, bc, ref c13a, ref c13b, ref none);
-            if (typeof(U) == typeof(Listed))
-            {
-                continue;
-            }
-
             b += rowStepB;
             if (sizeof(U) > 1)
             {
@@ -151,27 +133,6 @@ internal static unsafe class Tile<S, V, T, R, N, U>
                 a9 += columnStep;
                 a12 += columnStep;
             }
-        }
-
-        if (typeof(U) == typeof(Listed))
-        {
-            // Of all numbers -0 is the least, if their bits are taken for integers.
-            V least = c0a;
-            Least(0, c0a, c0b, c0c, ref least);
-            Least(1, c1a, c1b, c1c, ref least);
-            Least(2, c2a, c2b, c2c, ref least);
-            Least(3, c3a, c3b, c3c, ref least);
-            Least(4, c4a, c4b, c4c, ref least);
-            Least(5, c5a, c5b, c5c, ref least);
-            Least(6, c6a, c6b, c6c, ref least);
-            Least(7, c7a, c7b, c7c, ref least);
-            Least(8, c8a, c8b, c8c, ref least);
-            Least(9, c9a, c9b, none, ref least);
-            Least(10, c10a, c10b, none, ref least);
-            Least(11, c11a, c11b, none, ref least);
-            Least(12, c12a, c12b, none, ref least);
-            Least(13, c13a, c13b, none, ref least);
-            call->AnyMinusZero = S.MaskBits(S.BitsEqual(least, S.Const(-0.0))) != 0;
         }
 
         Last(call, 0, c0a, c0b, c0c);
@@ -234,27 +195,6 @@ internal static unsafe class Tile<S, V, T, R, N, U>
         if (sizeof(N) > 2)
         {
             c = S.Load(start + (2 * S.Count));
-        }
-    }
-
-    /// <summary>The least integers, lane by lane, of the rows so far and of a row's bits.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Least(int row, V a, V b, V c, ref V least)
-    {
-        if (row >= sizeof(R))
-        {
-            return;
-        }
-
-        least = S.BitsMin(least, a);
-        if (sizeof(N) > 1)
-        {
-            least = S.BitsMin(least, b);
-        }
-
-        if (sizeof(N) > 2)
-        {
-            least = S.BitsMin(least, c);
         }
     }
 

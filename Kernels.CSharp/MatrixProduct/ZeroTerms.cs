@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Hybrid.Kernels;
 
@@ -29,6 +31,9 @@ internal static unsafe class ZeroTerms<S, V, T>
     /// <summary>How many terms ahead is asked for: they lie on other pages, where the processor does not look ahead by itself.</summary>
     private const int Ahead = 32;
 
+    /// <summary>Terms of which the nearest cache still holds a line each when the next rows come, so that these are asked for instead.</summary>
+    private const int NearTerms = 128;
+
     private static ulong AllLanes
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -46,7 +51,7 @@ internal static unsafe class ZeroTerms<S, V, T>
     {
         ushort* terms = stackalloc ushort[TermsAtALook + Slack];
         int depth = Math.Min(TermsAtALook, p.K);
-        int rows = Math.Min(ProductBlocks<S, V, T>.Shape(p).Rows, p.M);
+        int rows = Math.Min(ListedTiles<S, V, T>.Shape.Rows, p.M);
         int left = 0;
         for (int look = 0; look < Looks; look++)
         {
@@ -141,31 +146,46 @@ internal static unsafe class ZeroTerms<S, V, T>
         return count;
     }
 
-    /// <summary>The lists of two tiles whose rows share a register, each as <see cref="List"/> makes it but with its length before it; 0.6 of the time of one after the other.</summary>
+    /// <summary>
+    /// The lists of several tiles whose rows share a register, one after the other, each with its length before it: first one look at all of them for each term, then a
+    /// register of looks at once for each tile.
+    /// </summary>
+    /// <param name="a">The first tile's rows, side by side, and after them those of the others.</param>
+    /// <param name="columnStep">Elements from a term to the next.</param>
+    /// <param name="heights">The rows of each tile.</param>
+    /// <param name="depth">How many terms there are; a list has one element more.</param>
+    /// <param name="lists">Where the lists go, with <see cref="Slack"/> after them.</param>
+    /// <param name="looks">Memory for depth and <see cref="Slack"/> more elements.</param>
+    public static void ListTogether(T* a, long columnStep, ReadOnlySpan<int> heights, int depth, ushort* lists, ushort* looks)
+    {
+        int rows = 0;
+        foreach (int height in heights)
+        {
+            rows += height;
+        }
+
+        Look(a, columnStep, rows, depth, looks);
+        int first = 0;
+        foreach (int height in heights)
+        {
+            *lists = (ushort)TermNumbers.List(looks, ((1 << height) - 1) << first, depth, lists + 1);
+            lists += depth + 1;
+            first += height;
+        }
+    }
+
+    /// <summary>A bit for each of some rows that lie side by side, a register of them at most, that is not zero, for each term.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void ListTwo(T* a, long columnStep, int rows, int nextRows, int depth, ushort* list, ushort* nextList)
+    private static void Look(T* a, long columnStep, int rows, int depth, ushort* looks)
     {
         ulong all = AllLanes;
-        ulong own = (1UL << rows) - 1;
-        ushort* terms = list + 1;
-        ushort* nextTerms = nextList + 1;
-        int count = 0;
-        int nextCount = 0;
-        int lanes = rows + nextRows;
-        long ahead = depth <= 128 ? lanes : Ahead * columnStep;
+        long ahead = depth <= NearTerms ? rows : Ahead * columnStep;
         for (int term = 0; term < depth; term++)
         {
             Prefetch.Line(a + ahead);
-            ulong others = Zeros(lanes == S.Count ? S.Load(a) : S.LoadPart(a, lanes, S.Zero)) ^ all;
-            terms[count] = (ushort)term;
-            nextTerms[nextCount] = (ushort)term;
-            count += One(others & own);
-            nextCount += One(others >> rows);
+            looks[term] = (ushort)(Zeros(rows == S.Count ? S.Load(a) : S.LoadPart(a, rows, S.Zero)) ^ all);
             a += columnStep;
         }
-
-        *list = (ushort)count;
-        *nextList = (ushort)nextCount;
     }
 
     /// <summary>1 if any bit is set, 0 otherwise; without a branch, as nothing could foretell it.</summary>
@@ -179,4 +199,36 @@ internal static unsafe class ZeroTerms<S, V, T>
     /// <summary>One bit for each lane that is 0 or -0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Zeros(V bits) => S.MaskBits(IsZero(bits));
+}
+
+/// <summary>Lists of terms from bits that say where they are not zero.</summary>
+internal static unsafe class TermNumbers
+{
+    /// <summary>The numbers of the looks that have any of some bits, and how many they are. As many more of both as registers have lanes may be read and written.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static int List(ushort* looks, int bits, int depth, ushort* numbers)
+    {
+        int count = 0;
+        if (!CpuFeatures.Has512)
+        {
+            for (int term = 0; term < depth; term++)
+            {
+                // Without a branch, as nothing could foretell it.
+                numbers[count] = (ushort)term;
+                count += (int)((uint)-(looks[term] & bits) >> 31);
+            }
+
+            return count;
+        }
+
+        Vector512<int> wanted = Vector512.Create(bits);
+        for (int term = 0; term < depth; term += Vector512<int>.Count)
+        {
+            Vector512<int> some = Avx512F.ConvertToVector512Int32(Vector256.Load(looks + term)) & wanted;
+            some = Simd512<int>.FirstLanes(Math.Min(Vector512<int>.Count, depth - term)) & some;
+            count += Simd512<int>.StoreNumbers(numbers + count, term, ~Vector512.Equals(some, Vector512<int>.Zero));
+        }
+
+        return count;
+    }
 }
