@@ -239,7 +239,7 @@ internal static unsafe class ProductBlocks<S, V, T>
 
                 if (Depth >= DeepEnoughToWait)
                 {
-                    AskAhead(c, next, row, height, columns);
+                    AskAhead(c, next, row, height, columns, again: turning > 0);
                 }
 
                 if (Sparse && column == 0 && row == listed)
@@ -325,8 +325,8 @@ internal static unsafe class ProductBlocks<S, V, T>
             }
         }
 
-        /// <summary>Asks for what a tile will write and its gates, and for its share of what is packed next.</summary>
-        private readonly void AskAhead(T* c, Source next, int row, int height, int columns)
+        /// <summary>Asks for what a tile will write, unless the tile before it has asked for the same lines, for its gates, and for its share of what is packed next.</summary>
+        private readonly void AskAhead(T* c, Source next, int row, int height, int columns, bool again)
         {
             bool far = (long)Product.K * Product.N * sizeof(T) >= FarBytes;
             if (far)
@@ -334,7 +334,7 @@ internal static unsafe class ProductBlocks<S, V, T>
                 next.AskFor(row, row + height, Rows);
             }
 
-            if (far && FirstK == 0)
+            if (far && FirstK == 0 && !again)
             {
                 bool transposed = Product.ColumnStepC != 1;
                 AskFor(c, transposed ? Product.ColumnStepC : Product.RowStepC, transposed ? columns : height, transposed ? height : columns);

@@ -31,7 +31,7 @@ internal static unsafe class ZeroTerms<S, V, T>
     /// <summary>How many terms ahead is asked for: they lie on other pages, where the processor does not look ahead by itself.</summary>
     private const int Ahead = 32;
 
-    /// <summary>Terms of which the nearest cache still holds a line each when the next rows come, so that these are asked for instead.</summary>
+    /// <summary>Terms of which the nearest cache holds a line each until the rows beside those at hand are looked at.</summary>
     private const int NearTerms = 128;
 
     private static ulong AllLanes
@@ -179,10 +179,19 @@ internal static unsafe class ZeroTerms<S, V, T>
     private static void Look(T* a, long columnStep, int rows, int depth, ushort* looks)
     {
         ulong all = AllLanes;
-        long ahead = depth <= NearTerms ? rows : Ahead * columnStep;
+        bool near = depth <= NearTerms;
         for (int term = 0; term < depth; term++)
         {
-            Prefetch.Line(a + ahead);
+            // The rows that are looked at next.
+            if (near)
+            {
+                Prefetch.Line(a + rows);
+            }
+            else
+            {
+                Prefetch.DistantLine(a + rows);
+            }
+
             looks[term] = (ushort)(Zeros(rows == S.Count ? S.Load(a) : S.LoadPart(a, rows, S.Zero)) ^ all);
             a += columnStep;
         }
