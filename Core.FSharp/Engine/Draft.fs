@@ -16,6 +16,11 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
         | Access.Planes -> (Lower.planes layout).IsSome
         | _ -> layout.IsContiguous
 
+    // A kernel that refuses some values, such as positions out of range.
+    static let mayFail (n: Node) =
+        n.Primitive.Family = Family.Selection
+        || n.Primitive.Family = Family.Normalisation
+
     // Most groups that may wait for members at the same time.
     static let mostOpen = 8
 
@@ -85,9 +90,7 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
                 Origin = originOf n
                 Operations = operations
                 Program = program
-                MayFail =
-                    n.Primitive.Family = Family.Selection
-                    || n.Primitive.Family = Family.Normalisation
+                MayFail = mayFail n
             }
 
         steps.Add(struct (step, outputs, inputs))
@@ -383,7 +386,20 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
             waiting[i] <- false
             make i
 
-    /// Takes the nodes in their order.
+    /// Which nodes may fail, or are needed by one that may.
+    static member Early(work: Order) =
+        let early = Array.zeroCreate<bool> work.Count
+
+        for i in work.Count - 1 .. -1 .. 0 do
+            early[i] <- early[i] || mayFail work.Nodes[i]
+
+            if early[i] then
+                for k in work.Starts[i] .. work.Starts[i + 1] - 1 do
+                    early[work.Operands[k]] <- true
+
+        early
+
+    /// Takes the nodes one by one, operands first.
     member _.Visit i =
         if not waiting[i] then
             make i

@@ -85,8 +85,14 @@ module internal Planner =
         let distinct = Array.distinct positions
         let draft = Draft(order, work, origin, positions, fuse)
 
-        for i in 0 .. work.Count - 1 do
-            draft.Visit i
+        // What may fail, as a loss does, comes first with all that it needs: that is near then, and need not be kept for it; and only after it may outputs
+        // take the memory of leaves.
+        let early = Draft.Early work
+
+        for first in [ true; false ] do
+            for i in 0 .. work.Count - 1 do
+                if early[i] = first then
+                    draft.Visit i
 
         let struct (steps, places, arena, overwrites) = draft.Finish distinct
 

@@ -81,6 +81,20 @@ let ``graphs whose keys have one checksum have plans of their own`` () =
         Assert.Equal(0L, engine.Stats.Hits))
 
 [<Fact>]
+let ``what may fail comes first, with what it needs and no more`` () =
+    fresh (fun engine ->
+        let x, w, v =
+            (uniform 64 1).Reshape(8, 8), (uniform 64 2).Reshape(8, 8), (uniform 40 3).Reshape(8, 5)
+
+        let p = x.MatMul(w).Sigmoid()
+        Tensor.Eval(p.MatMul v, p.BinaryCrossEntropy(x.Square()))
+
+        Assert.Matches(
+            Regex(@" matmul float32\[8, 8\] .* bce float32\[8, 8\] .* matmul float32\[8, 5\] ", RegexOptions.Singleline),
+            engine.Explain()
+        ))
+
+[<Fact>]
 let ``a gradient of a weight is computed in the order in which it is read`` () =
     fresh (fun engine ->
         let x, g = (uniform 40 1).Reshape(8, 5), (uniform 24 2).Reshape(8, 3)
