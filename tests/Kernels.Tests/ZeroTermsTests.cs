@@ -42,7 +42,7 @@ public sealed class ZeroTermsTests
         /// <summary>In all terms of the first half of the rows, and in none of the second.</summary>
         Half,
 
-        /// <summary>In one of twelve terms.</summary>
+        /// <summary>In one of thirty terms.</summary>
         Few,
     }
 
@@ -120,7 +120,7 @@ public sealed class ZeroTermsTests
         }
     }
 
-    /// <summary>The operand with more zeros, in one term of twelve not enough of them.</summary>
+    /// <summary>The operand with more zeros, in one term of thirty not enough of them.</summary>
     [Fact]
     public void The_sparser_operand_is_taken_and_none_with_few_zeros()
     {
@@ -222,7 +222,7 @@ public sealed class ZeroTermsTests
                     Pattern.Terms => term % 3 != 0,
                     Pattern.Runs => (term + (row / 16 * 7)) % 31 < 20,
                     Pattern.Half => row < rows / 2,
-                    Pattern.Few => term % 12 == 0,
+                    Pattern.Few => term % 30 == 0,
                     _ => true,
                 };
                 ref T value = ref (ofA ? a : b)[ofA ? sizes.IndexA(row, term) : sizes.IndexB(term, row)];
