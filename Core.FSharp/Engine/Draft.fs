@@ -16,7 +16,7 @@ type internal Draft(order: Order, work: Order, origin: Dictionary<Node, int>, ro
         | Access.Planes -> (Lower.planes layout).IsSome
         | _ -> layout.IsContiguous
 
-    // A kernel that refuses some values, such as positions out of range.
+    // Families with kernels that refuse some values, such as positions out of range.
     static let mayFail (n: Node) =
         n.Primitive.Family = Family.Selection
         || n.Primitive.Family = Family.Normalisation

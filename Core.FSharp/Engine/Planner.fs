@@ -85,8 +85,8 @@ module internal Planner =
         let distinct = Array.distinct positions
         let draft = Draft(order, work, origin, positions, fuse)
 
-        // What may fail, as a loss does, comes first with all that it needs: that is near then, and need not be kept for it; and only after it may outputs
-        // take the memory of leaves.
+        // What may fail, as a loss does, comes first with all that it needs: its operands have just been computed, and need not be kept for it; and only after it
+        // may outputs take the memory of leaves.
         let early = Draft.Early work
 
         for first in [ true; false ] do

@@ -41,6 +41,7 @@ internal static unsafe class VectorMath
     {
         V n = RoundToPower<S, V, T>(S.Smaller(S.Const(44.0), x), out V r);
         V p = S.Add(S.Fma(S.Mul(r, r), ExpSeries<S, V, T>(r), r), S.Const(1.0));
+        // One power of two is enough for these n, where there is no instruction.
         return sizeof(V) == 64 ? S.Scale(p, n) : S.Mul(p, S.BitsAdd(S.BitsShiftLeft(S.Add(n, S.Const(Magic<T>())), 23), S.Const(1.0)));
     }
 
@@ -87,14 +88,14 @@ internal static unsafe class VectorMath
         return LogOfParts<S, V, T>(S.Select(tiny, S.Sub(k, S.Const(MantissaBits<T>())), k), S.Sub(m, S.Const(1.0)));
     }
 
-    /// <summary>Natural logarithm of p from above 0 to 1, with the bits of <see cref="Log"/>; zero gives less than the smallest of them, others some number.</summary>
+    /// <summary>Natural logarithm of p from above 0 to 1, with the bits of <see cref="Log"/>; zero gives less than the logarithm of the smallest positive number, others some number.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V LogOfProbability<S, V, T>(V p)
         where S : ISimd<V, T>
         where V : unmanaged
         where T : unmanaged
     {
-        // Scaled up all of them, which loses nothing, so that none is subnormal.
+        // All are scaled up, which loses nothing, so that none is subnormal.
         V m = Mantissa<S, V, T>(S.Mul(p, S.Const(Single<T>() ? 8388608.0 : 4503599627370496.0)), out V k);
         return LogOfParts<S, V, T>(S.Sub(k, S.Const(MantissaBits<T>())), S.Sub(m, S.Const(1.0)));
     }
@@ -259,8 +260,8 @@ internal static unsafe class VectorMath
     private static double Magic<T>() => Single<T>() ? 12582912.0 : 6755399441055744.0;
 
     /// <summary>
-    /// x 2^n for registers that have no instruction for it: by two powers of two, so that a subnormal result is rounded once. |n| is at most 252 (Float32) or
-    /// 2044 (Float64).
+    /// x 2^n for registers that have no instruction for it: by two powers of two, so that a subnormal result is rounded once, if x is from 1/2 to 2. |n| is at most 252
+    /// (Float32) or 2044 (Float64).
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V ScaleInSteps<S, V, T>(V x, V n)

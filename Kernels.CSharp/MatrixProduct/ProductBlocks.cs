@@ -22,7 +22,7 @@ internal static unsafe class ProductBlocks<S, V, T>
     /// <summary>Bytes of an operand from which it is taken to lie beyond the second-level cache.</summary>
     private const int FarBytes = 512 * 1024;
 
-    /// <summary>Rows of a tile whose sums are transposed: as many as go through the registers at once. Tiles that fill a register together are transposed together.</summary>
+    /// <summary>Rows of a tile whose sums are transposed: as many as packing transposes at once. Tiles that fill a register together are transposed together.</summary>
     private const int MostRowsToTurn = 8;
 
     /// <summary>The whole product, none of whose sizes is 0.</summary>
@@ -160,11 +160,12 @@ internal static unsafe class ProductBlocks<S, V, T>
             int tiles = Parts(Rows, MaxRows);
             int strips = Strips;
             packedA = PackedA ? PackA(tiles) : null;
-            int slack = ZeroTerms<S, V, T>.Slack;
-            looks = Sparse
-                ? (ushort*)Workspace.Get(Workspace.Purpose.Terms, (Depth + slack + (tiles * (Depth + 1L)) + slack) * sizeof(ushort))
-                : null;
-            terms = looks + Depth + slack;
+            if (Sparse)
+            {
+                looks = (ushort*)Workspace.Get(Workspace.Purpose.Terms, (Depth + (tiles * (Depth + 1L)) + ZeroTerms<S, V, T>.Slack) * sizeof(ushort));
+                terms = looks + Depth;
+            }
+
             int largest = MaxRows * MaxVectors * S.Count;
             T* start = stackalloc T[largest + ((MaxRows + S.Count) * MaxVectors * S.Count)];
             new Span<T>(start, largest).Clear();
@@ -325,7 +326,7 @@ internal static unsafe class ProductBlocks<S, V, T>
             }
         }
 
-        /// <summary>Asks for what a tile will write, unless the tile before it has asked for the same lines, for its gates, and for its share of what is packed next.</summary>
+        /// <summary>Asks for what a tile will write, unless tiles that are transposed with it have asked for most of its lines, for its gates, and for its share of what is packed next.</summary>
         private readonly void AskAhead(T* c, Source next, int row, int height, int columns, bool again)
         {
             bool far = (long)Product.K * Product.N * sizeof(T) >= FarBytes;

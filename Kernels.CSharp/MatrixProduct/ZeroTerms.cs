@@ -50,7 +50,7 @@ internal static unsafe class ZeroTerms<S, V, T>
     public static double Left(in Product p)
     {
         ushort* terms = stackalloc ushort[TermsAtALook + Slack];
-        int depth = Math.Min(TermsAtALook, p.K);
+        int depth = TermsAtALook;
         int rows = Math.Min(ListedTiles<S, V, T>.Shape.Rows, p.M);
         int left = 0;
         for (int look = 0; look < Looks; look++)
@@ -94,8 +94,8 @@ internal static unsafe class ZeroTerms<S, V, T>
         return S.MaskBits(S.Equal(S.Add(zero, next), S.Zero)) == AllLanes;
     }
 
-    /// <summary>Elements beyond its length that a list needs to be made.</summary>
-    public const int Slack = 64;
+    /// <summary>Elements beyond its length that a list needs to be made: a register's numbers are written at once.</summary>
+    public const int Slack = 16;
 
     /// <summary>Lists the terms in which not all of some rows of A are zero, and says how many they are; <see cref="Slack"/> more elements may be written.</summary>
     public static int List(T* a, long rowStep, long columnStep, int rows, int depth, ushort* terms) =>
@@ -117,7 +117,7 @@ internal static unsafe class ZeroTerms<S, V, T>
                 element += rowStep;
             }
 
-            count += S.StoreNumbers(terms + count, first, S.Xor(IsZero(bits), S.BitsEqual(S.Zero, S.Zero)));
+            count += S.StoreNumbers(terms + count, first, S.Xor(IsZero(bits), IsZero(S.Zero)));
         }
 
         return count;
@@ -155,7 +155,7 @@ internal static unsafe class ZeroTerms<S, V, T>
     /// <param name="heights">The rows of each tile.</param>
     /// <param name="depth">How many terms there are; a list has one element more.</param>
     /// <param name="lists">Where the lists go, with <see cref="Slack"/> after them.</param>
-    /// <param name="looks">Memory for depth and <see cref="Slack"/> more elements.</param>
+    /// <param name="looks">Memory for depth elements; some beyond are read.</param>
     public static void ListTogether(T* a, long columnStep, ReadOnlySpan<int> heights, int depth, ushort* lists, ushort* looks)
     {
         int rows = 0;
@@ -213,7 +213,7 @@ internal static unsafe class ZeroTerms<S, V, T>
 /// <summary>Lists of terms from bits that say where they are not zero.</summary>
 internal static unsafe class TermNumbers
 {
-    /// <summary>The numbers of the looks that have any of some bits, and how many they are. As many more of both as registers have lanes may be read and written.</summary>
+    /// <summary>The numbers of the looks that have any of some bits, and how many they are. Up to 15 more looks may be read, and as many more numbers written.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static int List(ushort* looks, int bits, int depth, ushort* numbers)
     {

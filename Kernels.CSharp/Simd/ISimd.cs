@@ -44,13 +44,15 @@ internal unsafe interface ISimd<V, T>
     static abstract V Fma(V a, V b, V c);
     static abstract V Negate(V a);
 
-    /// <summary>a 2^n for integers n of at most 252 (Float32) or 2044 (Float64) either way, rounded once; NaN if either is.</summary>
+    /// <summary>
+    /// a 2^n, rounded once, for a from 1/2 to 2 and integers n of at most 252 (Float32) or 2044 (Float64) either way; NaN where a is NaN, whatever n is.
+    /// </summary>
     static abstract V Scale(V a, V n);
 
-    /// <summary>a where a is less than b, and b elsewhere, as where either is NaN.</summary>
+    /// <summary>a where a is less than b, otherwise b, also where either is NaN: the order of the operands matters.</summary>
     static abstract V Smaller(V a, V b);
 
-    /// <summary>a where b is less than a, and b elsewhere, as where either is NaN.</summary>
+    /// <summary>a where b is less than a, otherwise b, also where either is NaN: the order of the operands matters.</summary>
     static abstract V Larger(V a, V b);
     static abstract V Sqrt(V a);
     static abstract V Floor(V a);
@@ -77,7 +79,7 @@ internal unsafe interface ISimd<V, T>
     static abstract V BitsShiftRight(V a, int count);
 
     /// <summary>
-    /// Stores first + lane for each lane of a mask that holds, side by side, and says how many they are. So many elements as there are lanes may be written.
+    /// Stores first + lane for each lane of a mask that holds, side by side, and says how many they are. Up to <see cref="Count"/> elements are overwritten, whatever the mask.
     /// </summary>
     static abstract int StoreNumbers(ushort* target, int first, V mask);
 

@@ -15,7 +15,7 @@ internal static unsafe class PartialMemory
         }
     }
 
-    /// <summary>Stores first + bit for each of the lowest bits that is set, side by side, and says how many they are.</summary>
+    /// <summary>Stores first + bit for each of the lowest <paramref name="count"/> bits that is set, side by side, and says how many they are.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int StoreNumbers(ushort* target, int first, ulong bits, int count)
     {

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Xunit;
 
@@ -168,6 +169,7 @@ public sealed class ZeroTermsTests
     [InlineData(140, 70)]
     [InlineData(140, 139)]
     [InlineData(1200, 0)]
+    [InlineData(1200, 700)]
     [InlineData(1200, 1199)]
     public void A_sum_that_underflows_has_the_sign_of_the_chain(int k, int term)
     {
@@ -185,6 +187,35 @@ public sealed class ZeroTermsTests
                 for (int j = n - 1; j >= 0; j -= 33)
                 {
                     b[zeros.IndexB(term, j)] = 1e-30f;
+                }
+
+                zeros.Check((a, b), WorkerPool.Serial, $"zeros of {(ofA ? 'A' : 'B')}");
+            }
+        }
+    }
+
+    /// <summary>One sum of a tile, in each of its four rows and six vectors in turn.</summary>
+    [Fact]
+    public void A_sum_that_underflows_is_found_wherever_it_is_in_a_tile()
+    {
+        Check(-1e-30f, 1e-30f);
+        Check(-1e-200, 1e-200);
+
+        void Check<T>(T below, T above)
+            where T : unmanaged, IFloatingPointIeee754<T>
+        {
+            int lanes = 64 / Unsafe.SizeOf<T>();
+            for (int way = 0; way < 8; way++)
+            {
+                bool ofA = way < 4;
+                (int rows, int columns) = (4 * 24, 12 * lanes);
+                Case zeros = new(ofA ? rows : columns, ofA ? columns : rows, 150, (way & 1) != 0, (way & 2) != 0);
+                (T[] a, T[] b) = Filled<T>(zeros, ofA, Pattern.All);
+                for (int tile = 0; tile < 24; tile++)
+                {
+                    (int row, int column, int term) = ((4 * tile) + (tile % 4), (lanes * (tile / 4)) + 3, 6 * tile);
+                    a[zeros.IndexA(ofA ? row : column, term)] = ofA ? below : above;
+                    b[zeros.IndexB(term, ofA ? column : row)] = ofA ? above : below;
                 }
 
                 zeros.Check((a, b), WorkerPool.Serial, $"zeros of {(ofA ? 'A' : 'B')}");

@@ -186,10 +186,22 @@ internal static class Digest
         Block<T> sparseB = new([.. b.Select((value, i) => i / N % 3 == 0 ? value : T.Zero)]);
         Block<T> denseA = new(a);
         Block<T> denseB = new(b);
-        foreach ((string name, Block<T> x, Block<T> y) in new[] { ("A", sparseA, denseB), ("B", denseA, sparseB) })
+
+        // Of every 44 columns one underflows to -0, in the second of any four rows.
+        T tiny = T.Sqrt(T.Epsilon) / T.CreateChecked(4);
+        Block<T> below = new([.. a.Select((value, i) => i % K == 20 && i / K % 4 == 1 ? -tiny : T.Zero)]);
+        Block<T> above = new([.. b.Select((value, i) => i / N == 20 && i % N % 44 == 3 ? tiny : value)]);
+        foreach (
+            (string name, Block<T> x, Block<T> y) in new[]
+            {
+                ("zeros of A", sparseA, denseB),
+                ("zeros of B", denseA, sparseB),
+                ("sums that underflow", below, above),
+            }
+        )
         {
             yield return Job<T>(
-                $"product with zeros of {name}",
+                $"product with {name}",
                 M * N,
                 c => MatrixProduct.Run(type, false, false, M, N, K, x.Pointer, K, y.Pointer, N, c, N, pool)
             );
