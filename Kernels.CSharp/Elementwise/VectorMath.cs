@@ -69,23 +69,13 @@ internal static unsafe class VectorMath
         where V : unmanaged
         where T : unmanaged
     {
-        V y = LogOfPositive<S, V, T>(x);
-        V infinity = S.Const(double.PositiveInfinity);
-        V special = S.Select(S.Equal(x, S.Zero), S.Const(double.NegativeInfinity), S.Select(S.Equal(x, infinity), x, S.Const(double.NaN)));
-        return S.Select(S.And(S.Less(S.Zero, x), S.Less(x, infinity)), y, special);
-    }
-
-    /// <summary>Natural logarithm of positive numbers; zero gives less than the smallest of them, infinity and others some number.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V LogOfPositive<S, V, T>(V x)
-        where S : ISimd<V, T>
-        where V : unmanaged
-        where T : unmanaged
-    {
         V tiny = S.Less(x, S.ConstBits(1L << MantissaBits<T>()));
         V normal = S.Select(tiny, S.Mul(x, S.Const(Single<T>() ? 8388608.0 : 4503599627370496.0)), x);
         V m = Mantissa<S, V, T>(normal, out V k);
-        return LogOfParts<S, V, T>(S.Select(tiny, S.Sub(k, S.Const(MantissaBits<T>())), k), S.Sub(m, S.Const(1.0)));
+        V y = LogOfParts<S, V, T>(S.Select(tiny, S.Sub(k, S.Const(MantissaBits<T>())), k), S.Sub(m, S.Const(1.0)));
+        V infinity = S.Const(double.PositiveInfinity);
+        V special = S.Select(S.Equal(x, S.Zero), S.Const(double.NegativeInfinity), S.Select(S.Equal(x, infinity), x, S.Const(double.NaN)));
+        return S.Select(S.And(S.Less(S.Zero, x), S.Less(x, infinity)), y, special);
     }
 
     /// <summary>Natural logarithm of p from above 0 to 1, with the bits of <see cref="Log"/>; zero gives less than the logarithm of the smallest positive number, others some number.</summary>

@@ -167,7 +167,7 @@ internal static unsafe class ProductBlocks<S, V, T>
             }
 
             int largest = MaxRows * MaxVectors * S.Count;
-            T* start = stackalloc T[largest + ((MaxRows + S.Count) * MaxVectors * S.Count)];
+            T* start = stackalloc T[largest + (Math.Max(MaxRows, S.Count) * MaxVectors * S.Count)];
             new Span<T>(start, largest).Clear();
             TileCall call = new()
             {

@@ -1,6 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace Hybrid.Kernels;
 
@@ -208,36 +206,4 @@ internal static unsafe class ZeroTerms<S, V, T>
     /// <summary>One bit for each lane that is 0 or -0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ulong Zeros(V bits) => S.MaskBits(IsZero(bits));
-}
-
-/// <summary>Lists of terms from bits that say where they are not zero.</summary>
-internal static unsafe class TermNumbers
-{
-    /// <summary>The numbers of the looks that have any of some bits, and how many they are. Up to 15 more looks may be read, and as many more numbers written.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static int List(ushort* looks, int bits, int depth, ushort* numbers)
-    {
-        int count = 0;
-        if (!CpuFeatures.Has512)
-        {
-            for (int term = 0; term < depth; term++)
-            {
-                // Without a branch, as nothing could foretell it.
-                numbers[count] = (ushort)term;
-                count += (int)((uint)-(looks[term] & bits) >> 31);
-            }
-
-            return count;
-        }
-
-        Vector512<int> wanted = Vector512.Create(bits);
-        for (int term = 0; term < depth; term += Vector512<int>.Count)
-        {
-            Vector512<int> some = Avx512F.ConvertToVector512Int32(Vector256.Load(looks + term)) & wanted;
-            some = Simd512<int>.FirstLanes(Math.Min(Vector512<int>.Count, depth - term)) & some;
-            count += Simd512<int>.StoreNumbers(numbers + count, term, ~Vector512.Equals(some, Vector512<int>.Zero));
-        }
-
-        return count;
-    }
 }

@@ -15,22 +15,6 @@ internal static unsafe class PartialMemory
         }
     }
 
-    /// <summary>Stores first + bit for each of the lowest <paramref name="count"/> bits that is set, side by side, and says how many they are.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int StoreNumbers(ushort* target, int first, ulong bits, int count)
-    {
-        int stored = 0;
-        for (int i = 0; i < count; i++)
-        {
-            // Without a branch, as nothing could foretell it.
-            target[stored] = (ushort)(first + i);
-            stored += (int)(bits & 1);
-            bits >>= 1;
-        }
-
-        return stored;
-    }
-
     /// <summary>Turns bytes (0 or not) into lanes of all zeros or all ones.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void WidenMask<T>(byte* source, T* target, int count)

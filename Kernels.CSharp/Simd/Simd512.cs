@@ -239,7 +239,7 @@ internal readonly unsafe struct Simd512<T> : ISimd<Vector512<T>, T>
         ulong bits = MaskBits(mask);
         if (!Avx512F.IsSupported || sizeof(T) != 4)
         {
-            return PartialMemory.StoreNumbers(target, first, bits, Count);
+            return TermNumbers.Store(target, first, bits, Count);
         }
 
         Vector512<int> numbers = Vector512.Create(first) + Vector512<int>.Indices;
