@@ -14,6 +14,9 @@ internal static unsafe class ProductBlocks<S, V, T>
     /// <summary>Values of k that tiles of a packed A take in a round; blocks of K are whole rounds where they can be.</summary>
     private const int TermsAtATime = 2;
     private const int BlockN = 2048;
+
+    /// <summary>Rows of a block of M: with 1024 of K it is twice the second-level cache; fewer blocks matter more.</summary>
+    private static int BlockM => 512 * 4 / sizeof(T);
     private const int LineBytes = 64;
 
     /// <summary>Depth from which the sums of a tile take longer than what is asked for meanwhile does to come from memory.</summary>
@@ -27,24 +30,21 @@ internal static unsafe class ProductBlocks<S, V, T>
 
     /// <summary>The whole product, none of whose sizes is 0.</summary>
     /// <param name="p">The product; without an epilogue where C is stored transposed.</param>
-    /// <param name="sparse">Whether tiles go without the terms that are zero in all of their rows, see <see cref="ZeroTerms{S, V, T}"/>; B is finite then.</param>
-    public static void Run(Product p, bool sparse)
+    public static void Run(Product p)
     {
-        (int maxRows, int maxVectors) = sparse ? ListedTiles<S, V, T>.Shape : Shape(p);
-        int blockM = BlockM(p, sparse);
+        (int maxRows, int maxVectors) = Shape(p);
         Block block = new()
         {
             Product = p,
             MaxRows = maxRows,
             MaxVectors = maxVectors,
-            Sparse = sparse,
-            StripByStrip = p.M <= blockM,
-            PackedA = !sparse && p.N > 2 * maxVectors * S.Count && (p.ColumnStepA != 1 || p.RowStepA * sizeof(T) % 2048 == 0 || p.N >= 512),
+            StripByStrip = p.M <= BlockM,
+            PackedA = p.N > 2 * maxVectors * S.Count && (p.ColumnStepA != 1 || p.RowStepA * sizeof(T) % 2048 == 0 || p.N >= 512),
             PackedB = p.ColumnStepB != 1 || (p.M > 4 * maxRows && p.RowStepB * sizeof(T) > 1024),
         };
         int blocksN = Parts(p.N, BlockN);
         int blocksK = Parts(p.K, BlockK);
-        int blocksM = Parts(p.M, blockM);
+        int blocksM = Parts(p.M, BlockM);
         for (int n = 0; n < blocksN; n++)
         {
             (block.FirstColumn, block.Columns) = Part(p.N, n, blocksN, S.Count);
@@ -68,16 +68,6 @@ internal static unsafe class ProductBlocks<S, V, T>
         return (p.ColumnStepC == 1 ? rows : Math.Min(rows, MostRowsToTurn), vectors);
     }
 
-    /// <summary>
-    /// Rows of a block of M: with 1024 of K it is twice the second-level cache; fewer blocks matter more. Where A comes from beyond that cache in lines across rows,
-    /// only rows that share lines go together, and these stay near for all columns.
-    /// </summary>
-    private static int BlockM(in Product p, bool sparse)
-    {
-        bool farLines = sparse && p.ColumnStepA != 1 && (long)p.M * p.K * sizeof(T) >= FarBytes;
-        return farLines ? LineBytes / sizeof(T) : 512 * 4 / sizeof(T);
-    }
-
     /// <summary>How many parts of at most so many a length needs.</summary>
     private static int Parts(int length, int most) => (length + most - 1) / most;
 
@@ -88,18 +78,6 @@ internal static unsafe class ProductBlocks<S, V, T>
         (int units, int longer) = Math.DivRem(Parts(length, unit), parts);
         int start = ((part * units) + Math.Min(part, longer)) * unit;
         return (start, Math.Min((units + (part < longer ? 1 : 0)) * unit, length - start));
-    }
-
-    /// <summary>Asks for a tile of C, or for its gates: other rows lie on other pages.</summary>
-    private static void AskFor(T* start, long rowStep, int rows, int columns)
-    {
-        for (int row = 0; row < rows; row++)
-        {
-            for (int column = 0; column < columns; column += LineBytes / sizeof(T))
-            {
-                Prefetch.Line(start + (row * rowStep) + column);
-            }
-        }
     }
 
     /// <summary>A block of the product: some columns, one run of k, and in turn some rows.</summary>
@@ -117,19 +95,10 @@ internal static unsafe class ProductBlocks<S, V, T>
         public bool PackedA;
         public bool PackedB;
 
-        /// <summary>Whether tiles go without terms that are zero.</summary>
-        public bool Sparse;
-
         /// <summary>Whether each strip of B is packed when it is needed, into near caches, as no later rows will ask for it.</summary>
         public bool StripByStrip;
         private T* packedA;
         private T* packedB;
-
-        /// <summary>For each tile of rows, Depth + 1 numbers: how many terms it has left, and these.</summary>
-        private ushort* terms;
-
-        /// <summary>Memory that making them takes.</summary>
-        private ushort* looks;
 
         private readonly int Strips => Parts(Columns, MaxVectors * S.Count);
 
@@ -160,12 +129,6 @@ internal static unsafe class ProductBlocks<S, V, T>
             int tiles = Parts(Rows, MaxRows);
             int strips = Strips;
             packedA = PackedA ? PackA(tiles) : null;
-            if (Sparse)
-            {
-                looks = (ushort*)Workspace.Get(Workspace.Purpose.Terms, (Depth + (tiles * (Depth + 1L)) + ZeroTerms<S, V, T>.Slack) * sizeof(ushort));
-                terms = looks + Depth;
-            }
-
             int largest = MaxRows * MaxVectors * S.Count;
             T* start = stackalloc T[largest + (Math.Max(MaxRows, S.Count) * MaxVectors * S.Count)];
             new Span<T>(start, largest).Clear();
@@ -215,18 +178,13 @@ internal static unsafe class ProductBlocks<S, V, T>
             int tallRows = taller * (least + 1);
             int height = 0;
             delegate* <TileCall*, void> run = null;
-            ushort* list = terms;
-            int listed = 0;
             int turning = 0;
             for (int row = 0; row < Rows; row += height)
             {
                 if (row == 0 || row == tallRows)
                 {
                     height = row < tallRows ? least + 1 : least;
-                    run =
-                        Sparse ? ListedTiles<S, V, T>.Get(height, vectors)
-                        : pairs ? TileTable<S, V, T, Size2>.Get(height, vectors)
-                        : TileTable<S, V, T, Size1>.Get(height, vectors);
+                    run = pairs ? TileTable<S, V, T, Size2>.Get(height, vectors) : TileTable<S, V, T, Size1>.Get(height, vectors);
                     call.ColumnStepA = PackedA ? height * sizeof(T) : call.ColumnStepA;
                 }
 
@@ -235,7 +193,7 @@ internal static unsafe class ProductBlocks<S, V, T>
                 int nextHeight = Math.Min(Rows - row - height, row + height < tallRows ? least + 1 : least);
                 if (FirstK > 0)
                 {
-                    Continue(&call, c, whole && !transposed && !Sparse ? null : start, height, columns);
+                    Continue(&call, c, whole && !transposed ? null : start, height, columns);
                 }
 
                 if (Depth >= DeepEnoughToWait)
@@ -243,21 +201,8 @@ internal static unsafe class ProductBlocks<S, V, T>
                     AskAhead(c, next, row, height, columns, again: turning > 0);
                 }
 
-                if (Sparse && column == 0 && row == listed)
-                {
-                    listed += List((T*)call.A, list, row, least, tallRows);
-                }
-
-                if (Sparse)
-                {
-                    RunListed(&call, run, list);
-                }
-                else
-                {
-                    call.K = Depth;
-                    run(&call);
-                }
-
+                call.K = Depth;
+                run(&call);
                 if (last)
                 {
                     Epilogue<S, V, T>.Finish(Product, (T*)call.C, sumStep, c, height, FirstColumn + column, columns);
@@ -273,56 +218,6 @@ internal static unsafe class ProductBlocks<S, V, T>
                 }
 
                 c += height * Product.RowStepC;
-                list += Depth + 1;
-            }
-        }
-
-        /// <summary>Lists the terms of the tile that begins with a row, and of those after it whose rows share a register with it; how many rows these are.</summary>
-        private readonly int List(T* a, ushort* lists, int row, int least, int tallRows)
-        {
-            Span<int> heights = stackalloc int[S.Count];
-            int tiles = 0;
-            int rows = 0;
-            while (rows < Rows - row && tiles < S.Count)
-            {
-                int height = row + rows < tallRows ? least + 1 : least;
-                if (tiles > 0 && (Product.RowStepA != 1 || rows + height > S.Count))
-                {
-                    break;
-                }
-
-                heights[tiles++] = height;
-                rows += height;
-            }
-
-            if (tiles > 1)
-            {
-                ZeroTerms<S, V, T>.ListTogether(a, Product.ColumnStepA, heights[..tiles], Depth, lists, looks);
-            }
-            else
-            {
-                *lists = (ushort)ZeroTerms<S, V, T>.List(a, Product.RowStepA, Product.ColumnStepA, rows, Depth, lists + 1);
-            }
-
-            return rows;
-        }
-
-        /// <summary>Runs a tile with the terms of its list, or with all of them if its sums may not be the same without the others.</summary>
-        private readonly void RunListed(TileCall* call, delegate* <TileCall*, void> run, ushort* list)
-        {
-            call->K = *list;
-            call->Terms = list + 1;
-            run(call);
-            if (call->AnyMinusZero && *list < Depth)
-            {
-                for (int term = 0; term < Depth; term++)
-                {
-                    list[term + 1] = (ushort)term;
-                }
-
-                *list = (ushort)Depth;
-                call->K = Depth;
-                run(call);
             }
         }
 
@@ -338,12 +233,12 @@ internal static unsafe class ProductBlocks<S, V, T>
             if (far && FirstK == 0 && !again)
             {
                 bool transposed = Product.ColumnStepC != 1;
-                AskFor(c, transposed ? Product.ColumnStepC : Product.RowStepC, transposed ? columns : height, transposed ? height : columns);
+                Prefetch.Rows(c, transposed ? Product.ColumnStepC : Product.RowStepC, transposed ? columns : height, transposed ? height : columns);
             }
 
             if (Product.Gate != 0 && FirstK + Depth == Product.K)
             {
-                AskFor((T*)((byte*)c + Product.Gate), Product.RowStepC, height, columns);
+                Prefetch.Rows((T*)((byte*)c + Product.Gate), Product.RowStepC, height, columns);
             }
         }
 

@@ -11,20 +11,8 @@ internal static unsafe class ProductLoop<S, V, T>
     /// <summary>Rows from which a product of the remaining columns alone pays.</summary>
     private const int LeastRowsForRemainder = 32;
 
-    /// <summary>
-    /// Part of the terms that may be left at most for lists of them to pay; tiles of 16 registers have more of them beside fewer multiply-adds. With a tenth of the terms zero,
-    /// 256 x 784 x 512 takes 0.88 of the time, 64 x 784 x 128 0.96, with one of sixteen 0.94 and 1.01, but few rows, for which B is packed all the same, 1.1.
-    /// </summary>
-    private static double MostLeft(int rows) =>
-        sizeof(V) < 64 ? 0.7
-        : rows < 32 ? 0.8
-        : 0.94;
-
-    /// <summary>The same for transposed products, as each tile is turned on its way to C.</summary>
-    private static double MostLeftTransposed => sizeof(V) < 64 ? 0.5 : 0.88;
-
-    /// <summary>Terms from which a transposed product pays.</summary>
-    private static int LeastDepthTransposed => sizeof(V) < 64 ? 128 : 32;
+    /// <summary>Part of a dense product's time from which on going without zeros does not pay, see <see cref="SparseTime"/>.</summary>
+    private const double MostTime = 0.9;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(Product p)
@@ -60,14 +48,18 @@ internal static unsafe class ProductLoop<S, V, T>
         Operand sparse = Sparse(p);
         if (sparse == Operand.B)
         {
-            ProductBlocks<S, V, T>.Run(p.Transposed(0, sizeof(T)), sparse: true);
+            SparseRows<S, V, T>.Run(p.Transposed(0, sizeof(T)));
             return;
         }
 
         int rest = Remainder(p);
-        if (rest < p.N)
+        if (rest < p.N && sparse == Operand.A)
         {
-            ProductBlocks<S, V, T>.Run(p with { N = p.N - rest }, sparse == Operand.A);
+            SparseRows<S, V, T>.Run(p with { N = p.N - rest });
+        }
+        else if (rest < p.N)
+        {
+            ProductBlocks<S, V, T>.Run(p with { N = p.N - rest });
         }
 
         if (rest > 0)
@@ -83,19 +75,32 @@ internal static unsafe class ProductLoop<S, V, T>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static Operand SparserOperand(in Product p)
     {
-        double left = ZeroTerms<S, V, T>.Left(p);
-        if (!p.HasEpilogue && p.K >= LeastDepthTransposed)
+        double time = SparseTime(p, p.N - Remainder(p));
+        if (!p.HasEpilogue)
         {
-            // Rows of C are along the lanes then, and the last vector may not be whole.
             Product transposed = p.Transposed(0, sizeof(T));
-            double lanes = (double)(Vectors(p.M) * S.Count) / p.M;
-            if (lanes * ZeroTerms<S, V, T>.Left(transposed) < Math.Min(left, MostLeftTransposed) && ZeroTerms<S, V, T>.IsFinite(transposed))
+            if (SparseTime(transposed, p.M) < Math.Min(time, MostTime) && ZeroTerms<S, V, T>.IsFinite(transposed))
             {
                 return Operand.B;
             }
         }
 
-        return left < MostLeft(p.M) && ZeroTerms<S, V, T>.IsFinite(p) ? Operand.A : Operand.None;
+        return time < MostTime && ZeroTerms<S, V, T>.IsFinite(p) ? Operand.A : Operand.None;
+    }
+
+    /// <summary>
+    /// What the first columns of a product take without the zeros of A, as part of the dense one's time: 1.2 for a term, and for each row what half a vector takes; the last vector
+    /// may not be whole. That is 0.90 with 0.7 of the terms at eight vectors (measured at 256 x 512 x 512 and 64 x 784 x 128: 0.86 and 0.94).
+    /// </summary>
+    private static double SparseTime(in Product p, int columns)
+    {
+        if (columns == 0)
+        {
+            return double.PositiveInfinity;
+        }
+
+        double vectors = Vectors(columns);
+        return ((1.2 * ZeroTerms<S, V, T>.Left(p)) + (0.5 / Math.Min(vectors, SparseRows<S, V, T>.MaxVectors))) * vectors * S.Count / columns;
     }
 
     private static int Vectors(int length) => (length + S.Count - 1) / S.Count;
@@ -130,7 +135,7 @@ internal static unsafe class ProductLoop<S, V, T>
         Product transposed = p.Transposed(first, sizeof(T)) with { C = (nint)scratch, RowStepC = p.M, ColumnStepC = 1 };
         if (p.RowStepA == 1)
         {
-            ProductBlocks<S, V, T>.Run(transposed, sparse: false);
+            ProductBlocks<S, V, T>.Run(transposed);
         }
         else
         {

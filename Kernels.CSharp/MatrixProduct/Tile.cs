@@ -28,12 +28,6 @@ internal unsafe struct TileCall
 
     /// <summary>From what a row starts from to the next.</summary>
     public nint RowStepStart;
-
-    /// <summary>The values of k that a <see cref="ListedTile{S, V, T, R, N}"/> adds, K of them.</summary>
-    public ushort* Terms;
-
-    /// <summary>Set by such a tile: whether any of its sums is -0.</summary>
-    public bool AnyMinusZero;
 }
 
 /// <summary>

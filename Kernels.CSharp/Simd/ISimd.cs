@@ -78,11 +78,6 @@ internal unsafe interface ISimd<V, T>
     static abstract V BitsShiftLeft(V a, int count);
     static abstract V BitsShiftRight(V a, int count);
 
-    /// <summary>
-    /// Stores first + lane for each lane of a mask that holds, side by side, and says how many they are. Up to <see cref="Count"/> elements are overwritten, whatever the mask.
-    /// </summary>
-    static abstract int StoreNumbers(ushort* target, int first, V mask);
-
     /// <summary>Loads <see cref="Count"/> bytes, each 0 or not, as a mask.</summary>
     static abstract V LoadMask(byte* source);
 

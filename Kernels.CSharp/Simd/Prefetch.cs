@@ -11,6 +11,7 @@ internal static unsafe class Prefetch
 {
     /// <summary>Bytes between what is written and what is asked for.</summary>
     private const int Ahead = 512;
+    private const int LineBytes = 64;
 
     /// <summary>The line of the caches that an address lies in.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -19,6 +20,23 @@ internal static unsafe class Prefetch
         if (Sse.IsSupported)
         {
             Sse.Prefetch0(address);
+        }
+    }
+
+    /// <summary>The lines of some rows of a matrix.</summary>
+    /// <param name="start">The first element.</param>
+    /// <param name="rowStep">Elements from a row to the next.</param>
+    /// <param name="rows">How many rows.</param>
+    /// <param name="columns">How many elements of each.</param>
+    public static void Rows<T>(T* start, long rowStep, int rows, int columns)
+        where T : unmanaged
+    {
+        for (int row = 0; row < rows; row++)
+        {
+            for (int column = 0; column < columns; column += LineBytes / sizeof(T))
+            {
+                Line(start + (row * rowStep) + column);
+            }
         }
     }
 

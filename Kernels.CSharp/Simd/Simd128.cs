@@ -217,9 +217,6 @@ internal readonly unsafe struct Simd128<T> : ISimd<Vector128<T>, T>
         sizeof(T) == 4 ? (a.AsInt32() >>> count).As<int, T>() : (a.AsInt64() >>> count).As<long, T>();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int StoreNumbers(ushort* target, int first, Vector128<T> mask) => TermNumbers.Store(target, first, MaskBits(mask), Count);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<T> LoadMask(byte* source)
     {
         if (sizeof(T) == 1)

@@ -216,9 +216,6 @@ internal readonly unsafe struct Simd256<T> : ISimd<Vector256<T>, T>
         sizeof(T) == 4 ? (a.AsInt32() >>> count).As<int, T>() : (a.AsInt64() >>> count).As<long, T>();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int StoreNumbers(ushort* target, int first, Vector256<T> mask) => TermNumbers.Store(target, first, MaskBits(mask), Count);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<T> LoadMask(byte* source)
     {
         if (sizeof(T) == 1)

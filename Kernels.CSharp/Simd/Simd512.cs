@@ -234,21 +234,6 @@ internal readonly unsafe struct Simd512<T> : ISimd<Vector512<T>, T>
         sizeof(T) == 4 ? (a.AsInt32() >>> count).As<int, T>() : (a.AsInt64() >>> count).As<long, T>();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int StoreNumbers(ushort* target, int first, Vector512<T> mask)
-    {
-        ulong bits = MaskBits(mask);
-        if (!Avx512F.IsSupported || sizeof(T) != 4)
-        {
-            return TermNumbers.Store(target, first, bits, Count);
-        }
-
-        Vector512<int> numbers = Vector512.Create(first) + Vector512<int>.Indices;
-        Vector512<int> side = Avx512F.Compress(Vector512<int>.Zero, mask.AsInt32(), numbers);
-        Vector256.Store(Avx512F.ConvertToVector256UInt16(side.AsUInt32()), target);
-        return BitOperations.PopCount(bits);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<T> LoadMask(byte* source)
     {
         if (sizeof(T) == 1)

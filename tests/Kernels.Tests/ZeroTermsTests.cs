@@ -7,7 +7,7 @@ namespace Hybrid.Kernels.Tests;
 
 /// <summary>
 /// Products that go without terms that are zero, bit for bit against the chain over all terms (rule R10), at sizes that are large enough to be
-/// looked at, on both sides of the blocks of 1024 terms and 512 rows, in A as in B, whichever way they are stored.
+/// looked at, on both sides of the blocks of 64 and 512 terms and 512 rows, in A as in B, whichever way they are stored.
 /// </summary>
 public sealed class ZeroTermsTests
 {
@@ -26,6 +26,8 @@ public sealed class ZeroTermsTests
             { 40, 100, 2100 },
             { 1040, 40, 33 },
             { 530, 20, 500 },
+            { 530, 128, 70 },
+            { 128, 530, 520 },
         };
 
     /// <summary>Where zeros lie in op(A), and in op(B) with rows and columns exchanged.</summary>
@@ -86,11 +88,11 @@ public sealed class ZeroTermsTests
         }
     }
 
-    /// <summary>More than one block of columns (2048) and of terms (1024) at once; lists of terms are of their block.</summary>
+    /// <summary>More strips of columns, blocks of rows and blocks of terms at once than others have.</summary>
     [Theory]
     [InlineData(12, 2060, true)]
     [InlineData(2060, 12, false)]
-    public void Lists_are_of_their_block(int m, int n, bool ofA)
+    public void Zeros_are_of_their_block(int m, int n, bool ofA)
     {
         Case zeros = new(m, n, 1030, TransposeA: false, TransposeB: false);
         zeros.Check(Filled<float>(zeros, ofA, Pattern.Terms), WorkerPool.Serial, "terms");
@@ -194,9 +196,9 @@ public sealed class ZeroTermsTests
         }
     }
 
-    /// <summary>One sum of a tile, in each of its four rows and six vectors in turn.</summary>
+    /// <summary>One sum of the rows that are looked at together, in each of sixteen rows and eight vectors in turn.</summary>
     [Fact]
-    public void A_sum_that_underflows_is_found_wherever_it_is_in_a_tile()
+    public void A_sum_that_underflows_is_found_wherever_it_is()
     {
         Check(-1e-30f, 1e-30f);
         Check(-1e-200, 1e-200);
@@ -205,15 +207,16 @@ public sealed class ZeroTermsTests
             where T : unmanaged, IFloatingPointIeee754<T>
         {
             int lanes = 64 / Unsafe.SizeOf<T>();
+            const int Groups = 24;
             for (int way = 0; way < 8; way++)
             {
                 bool ofA = way < 4;
-                (int rows, int columns) = (4 * 24, 12 * lanes);
+                (int rows, int columns) = (16 * Groups, 8 * lanes);
                 Case zeros = new(ofA ? rows : columns, ofA ? columns : rows, 150, (way & 1) != 0, (way & 2) != 0);
                 (T[] a, T[] b) = Filled<T>(zeros, ofA, Pattern.All);
-                for (int tile = 0; tile < 24; tile++)
+                for (int group = 0; group < Groups; group++)
                 {
-                    (int row, int column, int term) = ((4 * tile) + (tile % 4), (lanes * (tile / 4)) + 3, 6 * tile);
+                    (int row, int column, int term) = ((16 * group) + (group % 16), (lanes * (group % 8)) + (group % lanes), 6 * group);
                     a[zeros.IndexA(ofA ? row : column, term)] = ofA ? below : above;
                     b[zeros.IndexB(term, ofA ? column : row)] = ofA ? above : below;
                 }
