@@ -122,6 +122,10 @@ internal sealed unsafe class ConvolutionKernels<S, V, T> : IConvolution
             Taps = s.Channels * s.KernelHeight * s.KernelWidth,
             SourceStep = (long)s.StrideWidth * Lane,
             SourceRowStep = (long)s.StrideHeight * images.Columns * Lane,
+            WindowRows = s.KernelHeight,
+            WindowColumns = s.KernelWidth,
+            RowDilation = s.DilationHeight,
+            ColumnDilation = s.DilationWidth,
         };
     }
 

@@ -20,6 +20,12 @@ internal unsafe struct WeightJob
     public long SourceStep;
     public long SourceRowStep;
 
+    /// <summary>Rows and columns of the window whose elements the taps are, and their distances in the images; 0 rows where the taps are something else.</summary>
+    public int WindowRows;
+    public int WindowColumns;
+    public int RowDilation;
+    public int ColumnDilation;
+
     /// <summary>[groups, filters, taps].</summary>
     public nint Partials;
     public int Blocks;
@@ -119,6 +125,11 @@ internal static unsafe class WeightGradient<S, V, T>
     /// <summary>Goes on with the sums over one block.</summary>
     public static void Block(in WeightJob job, nint images, nint gradients, nint sums)
     {
+        if (SparseWeights<S, V, T>.TryAdd(job, images, gradients, sums))
+        {
+            return;
+        }
+
         for (int lanes = 0; lanes < LaneLayout<T>.Bytes; lanes += sizeof(V))
         {
             Lanes(job, images + lanes, gradients + lanes, sums + lanes);

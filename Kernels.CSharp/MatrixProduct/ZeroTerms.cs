@@ -39,7 +39,7 @@ internal static unsafe class ZeroTerms<S, V, T>
         get => S.MaskBits(S.BitsEqual(S.Zero, S.Zero));
     }
 
-    /// <summary>Whether a product is large enough, and either operand contiguous along rows or columns, as <see cref="Find"/> and <see cref="IsFinite"/> take them to be.</summary>
+    /// <summary>Whether a product is large enough, and either operand contiguous along rows or columns, as <see cref="Find"/> and <see cref="IsFinite(in Product)"/> take them to be.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool MayPay(in Product p) =>
         (long)p.M * p.N * p.K >= LeastWork && p.K >= LeastDepth && (p.ColumnStepA == 1 || p.RowStepA == 1) && (p.ColumnStepB == 1 || p.RowStepB == 1);
@@ -67,34 +67,38 @@ internal static unsafe class ZeroTerms<S, V, T>
     }
 
     /// <summary>Whether zero times any of B is zero.</summary>
+    public static bool IsFinite(in Product p) =>
+        p.ColumnStepB == 1 ? IsFinite((T*)p.B, p.RowStepB, p.K, p.N) : IsFinite((T*)p.B, p.ColumnStepB, p.N, p.K);
+
+    /// <summary>Whether zero times any element of some rows is zero.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static bool IsFinite(in Product p)
+    public static bool IsFinite(T* row, long step, int rows, long length)
     {
-        bool rowByRow = p.ColumnStepB == 1;
-        long step = rowByRow ? p.RowStepB : p.ColumnStepB;
-        int rows = rowByRow ? p.K : p.N;
-        int length = rowByRow ? p.N : p.K;
-        T* row = (T*)p.B;
-        V zero = S.Zero;
-        V next = S.Zero;
+        // Four sums, as one would wait for itself.
+        V a = S.Zero;
+        V b = S.Zero;
+        V c = S.Zero;
+        V d = S.Zero;
         for (int i = 0; i < rows; i++)
         {
-            int j = 0;
-            for (; j <= length - (2 * S.Count); j += 2 * S.Count)
+            long j = 0;
+            for (; j <= length - (4 * S.Count); j += 4 * S.Count)
             {
-                zero = S.Fma(S.Load(row + j), S.Zero, zero);
-                next = S.Fma(S.Load(row + j + S.Count), S.Zero, next);
+                a = S.Fma(S.Load(row + j), S.Zero, a);
+                b = S.Fma(S.Load(row + j + S.Count), S.Zero, b);
+                c = S.Fma(S.Load(row + j + (2 * S.Count)), S.Zero, c);
+                d = S.Fma(S.Load(row + j + (3 * S.Count)), S.Zero, d);
             }
 
             for (; j < length; j += S.Count)
             {
-                zero = S.Fma(S.LoadPart(row + j, Math.Min(S.Count, length - j), S.Zero), S.Zero, zero);
+                a = S.Fma(S.LoadPart(row + j, (int)Math.Min(S.Count, length - j), S.Zero), S.Zero, a);
             }
 
             row += step;
         }
 
-        return S.MaskBits(S.Equal(S.Add(zero, next), S.Zero)) == AllLanes;
+        return S.MaskBits(S.Equal(S.Add(S.Add(a, b), S.Add(c, d)), S.Zero)) == AllLanes;
     }
 
     /// <summary>

@@ -109,6 +109,97 @@ public sealed class ConvolutionTests
         Values.SameBits<float>([.. Enumerable.Repeat(-0f, 16 * 16)], dx, "by the images");
     }
 
+    /// <summary>
+    /// Gradients of which a fourth is not zero, one place in each window of four or anywhere: weight gradients go without the others. Windows of every shape that does, some that
+    /// do not, several blocks of 64 places, images and groups.
+    /// </summary>
+    [Theory]
+    [InlineData(40, 8, 12, 12, 16, 5, 5, 1, 0, 1)]
+    [InlineData(17, 16, 10, 11, 5, 3, 3, 1, 1, 1)]
+    [InlineData(33, 9, 9, 12, 3, 5, 7, 1, 2, 1)]
+    [InlineData(20, 8, 13, 14, 4, 3, 3, 2, 1, 2)]
+    [InlineData(24, 8, 8, 9, 6, 3, 4, 1, 0, 1)]
+    [InlineData(16, 13, 9, 8, 2, 4, 1, 1, 0, 1)]
+    [InlineData(10, 33, 7, 8, 3, 2, 2, 1, 0, 1)]
+    [InlineData(50, 12, 4, 60, 2, 1, 5, 1, 2, 1)]
+    public void Weights_of_gradients_that_are_mostly_zero(
+        int batch,
+        int channels,
+        int height,
+        int width,
+        int filters,
+        int rows,
+        int columns,
+        int stride,
+        int pad,
+        int dilation
+    )
+    {
+        int outHeight = ((height + (2 * pad) - (dilation * (rows - 1)) - 1) / stride) + 1;
+        int outWidth = ((width + (2 * pad) - (dilation * (columns - 1)) - 1) / stride) + 1;
+        ConvolutionShape shape = new(
+            batch,
+            channels,
+            height,
+            width,
+            filters,
+            rows,
+            columns,
+            outHeight,
+            outWidth,
+            stride,
+            stride,
+            pad,
+            pad,
+            dilation,
+            dilation
+        );
+        foreach (bool pooled in new[] { true, false })
+        {
+            CheckWeights(shape, Values.Random<float>((long)batch * channels * height * width, 1), Sparse<float>(shape, pooled));
+            CheckWeights(shape, Values.Random<double>((long)batch * channels * height * width, 1), Sparse<double>(shape, pooled));
+        }
+    }
+
+    /// <summary>Zero times infinity is NaN, wherever in a block it is.</summary>
+    [Theory]
+    [InlineData(float.PositiveInfinity, 1f)]
+    [InlineData(float.NaN, 1f)]
+    public void Gradients_that_are_zero_count_where_images_are_not_finite(float image, float gradient)
+    {
+        ConvolutionShape shape = new(40, 8, 8, 8, 16, 5, 5, 4, 4, 1, 1, 0, 0, 1, 1);
+        foreach (int at in new[] { 0, 6, 15, 20, 39 })
+        {
+            float[] x = Values.Random<float>(40 * 8 * 64, 1);
+            float[] g = new float[40 * 16 * 16];
+            for (int filter = 0; filter < 16; filter += 5)
+            {
+                g[(((at * 16) + filter) * 16) + filter] = gradient;
+            }
+
+            for (int i = 0; i < 8 * 64; i += 7)
+            {
+                x[(at * 8 * 64) + i] = image;
+            }
+
+            CheckWeights(shape, x, g);
+        }
+    }
+
+    /// <summary>A sum that underflows to -0 is +0 after the next zero of a positive image, not of a negative one. It shows if all images' sums do so.</summary>
+    [Theory]
+    [InlineData(16, 1e-30f, -1e-30f)]
+    [InlineData(16, -1e-30f, 1e-30f)]
+    [InlineData(32, 1e-30f, -1e-30f)]
+    [InlineData(48, 1e-30f, -1e-30f)]
+    public void Sums_for_weights_that_vanish_keep_their_sign(int batch, float image, float gradient)
+    {
+        ConvolutionShape shape = new(batch, 8, 8, 8, 16, 5, 5, 4, 4, 1, 1, 0, 0, 1, 1);
+        float[] x = [.. Enumerable.Repeat(image, batch * 8 * 64)];
+        float[] g = [.. Enumerable.Range(0, batch * 16 * 16).Select(i => i % 16 == i / 16 % 16 ? gradient : 0f)];
+        CheckWeights(shape, x, g);
+    }
+
     [Fact]
     public void Only_floating_point_types_are_convolved()
     {
@@ -144,6 +235,35 @@ public sealed class ConvolutionTests
             Kernel planes = (type, shape, y, a, b, threads) => Convolution.ForwardPlanes(type, shape, y, a, imageSteps, b, filterSteps, threads);
             Values.SameBits<T>(Forward(s, x, w), Run(planes, s, g.Length, images, filters, pool), $"{s} with channels outside");
         }
+    }
+
+    private static void CheckWeights<T>(ConvolutionShape s, T[] x, T[] g)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        int count = s.Filters * s.Channels * s.KernelHeight * s.KernelWidth;
+        T[] expected = BackwardWeight(s, x, g);
+        Values.SameBits<T>(expected, Run<T>(Convolution.BackwardWeight, s, count, x, g, WorkerPool.Serial), $"{s}");
+        Values.SameBits<T>(expected, Run<T>(Convolution.BackwardWeight, s, count, x, g, new WorkerPool(3)), $"{s} with threads");
+    }
+
+    /// <summary>A gradient that is zero, or -0, at all places but one of each window of two by two, as pooling leaves it, or but about a fourth.</summary>
+    private static T[] Sparse<T>(ConvolutionShape s, bool pooled)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        T[] g = Values.Random<T>((long)s.Batch * s.Filters * s.OutHeight * s.OutWidth, 3);
+        Random random = new(4);
+        for (int i = 0; i < g.Length; i++)
+        {
+            (int row, int column) = (i / s.OutWidth % s.OutHeight, i % s.OutWidth);
+            int window = (i / (s.OutHeight * s.OutWidth) * 7) + (row / 2 * 3) + (column / 2);
+            bool zero = pooled ? (row % 2 * 2) + (column % 2) != window % 4 : random.Next(4) != 0;
+            g[i] =
+                !zero ? g[i]
+                : i % 3 == 0 ? T.NegativeZero
+                : T.Zero;
+        }
+
+        return g;
     }
 
     /// <summary>[images, channels, plane] with images and channels exchanged, and where planes lie then.</summary>

@@ -233,6 +233,24 @@ internal static class Digest
             yield return Job<T>($"convolution weight {name}", w.Count, y => Convolution.BackwardWeight(type, s, y, x.Pointer, g.Pointer, pool));
         }
 
+        foreach (
+            ConvolutionShape s in new ConvolutionShape[]
+            {
+                new(40, 8, 12, 12, 9, 5, 5, 8, 8, 1, 1, 0, 0, 1, 1),
+                new(20, 8, 8, 9, 3, 3, 4, 6, 6, 1, 1, 0, 0, 1, 1),
+            }
+        )
+        {
+            // Most of the gradient is zero, as after pooling.
+            Block<T> x = new(Values.Random<T>((long)s.Batch * s.Channels * s.Height * s.Width, 1));
+            Block<T> g = new([
+                .. Values.Random<T>((long)s.Batch * s.Filters * s.OutHeight * s.OutWidth, 3).Select((v, i) => i * 7 % 4 == 0 ? v : T.Zero),
+            ]);
+            int count = s.Filters * s.Channels * s.KernelHeight * s.KernelWidth;
+            string name = $"convolution weight {s.KernelHeight}x{s.KernelWidth}, mostly zero";
+            yield return Job<T>(name, count, y => Convolution.BackwardWeight(type, s, y, x.Pointer, g.Pointer, pool));
+        }
+
         PoolingShape p = new(450, 9, 8, 5, 4, 3, 2, 2, 2, 1, 0, 1, 1);
         Block<T> planes = new(Values.Random<T>(450 * 72, 1));
         Block<T> pooled = new(Values.Random<T>(450 * 20, 2));
