@@ -194,9 +194,9 @@ public sealed class ConvolutionTests
     [InlineData(48, 1e-30f, -1e-30f)]
     public void Sums_for_weights_that_vanish_keep_their_sign(int batch, float image, float gradient)
     {
-        ConvolutionShape shape = new(batch, 8, 8, 8, 16, 5, 5, 4, 4, 1, 1, 0, 0, 1, 1);
-        float[] x = [.. Enumerable.Repeat(image, batch * 8 * 64)];
-        float[] g = [.. Enumerable.Range(0, batch * 16 * 16).Select(i => i % 16 == i / 16 % 16 ? gradient : 0f)];
+        ConvolutionShape shape = new(batch, 8, 12, 12, 16, 5, 5, 8, 8, 1, 1, 0, 0, 1, 1);
+        float[] x = [.. Enumerable.Repeat(image, batch * 8 * 144)];
+        float[] g = [.. Enumerable.Range(0, batch * 16 * 64).Select(i => i % 64 == i / 64 % 16 ? gradient : 0f)];
         CheckWeights(shape, x, g);
     }
 
