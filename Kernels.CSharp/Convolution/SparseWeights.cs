@@ -50,6 +50,12 @@ internal static unsafe class SparseWeights<S, V, T>
     /// <summary>Registers of sums from which they keep the multiply-adds busy.</summary>
     private const int LeastRegisters = 6;
 
+    /// <summary>As many registers of sums as 32 or 16 registers hold beside an element of the gradient and what is loaded.</summary>
+    private static int MostRegisters => sizeof(V) == 64 ? MaxRows * MaxVectors : 12;
+
+    /// <summary>Sums for each image at most: those of a block are turned in the second-level cache.</summary>
+    private const int MostSums = 1 << 16;
+
     /// <summary>Places that are looked at before all are.</summary>
     private const int Sample = 32;
 
@@ -68,13 +74,13 @@ internal static unsafe class SparseWeights<S, V, T>
             return false;
         }
 
-        ulong* left = (ulong*)Workspace.Get(Workspace.Purpose.SparseA, layout.LeftBytes);
+        ulong* left = (ulong*)Workspace.Get(Workspace.Purpose.SparseA, (layout.LeftCount * sizeof(ulong)) + ((long)layout.Places * sizeof(int)));
         if (!layout.Pays(layout.Find(gradients, left)) || !ZeroTerms<S, V, T>.IsFinite((T*)images, 0, 1, job.Images.Size * LaneLayout<T>.Lanes))
         {
             return false;
         }
 
-        T* turned = (T*)Workspace.Get(Workspace.Purpose.SparseB, (layout.ImageLength * LaneLayout<T>.Lanes) * sizeof(T));
+        T* turned = (T*)Workspace.Get(Workspace.Purpose.SparseB, layout.ImageLength * LaneLayout<T>.Lanes * sizeof(T));
         T* own = (T*)Workspace.Get(Workspace.Purpose.SparseSums, layout.SumsLength * LaneLayout<T>.Lanes * sizeof(T));
         layout.TurnImages((T*)images, turned);
         bool fresh = IsZero((T*)sums, job.Count * LaneLayout<T>.Lanes);
@@ -83,7 +89,7 @@ internal static unsafe class SparseWeights<S, V, T>
             layout.TurnSums((T*)sums, own, back: false);
         }
 
-        layout.Run(turned, gradients, left, own, fresh);
+        layout.Run(turned, gradients, left, (int*)(left + layout.LeftCount), own, fresh);
         if (ZeroTerms<S, V, T>.AnyMinusZero(own, (int)(layout.SumsLength * LaneLayout<T>.Lanes / S.Count)))
         {
             return false;
@@ -254,9 +260,14 @@ internal static unsafe class SparseWeights<S, V, T>
             job.WindowRows is > 0 and <= MaxRows
             && vectors <= MaxVectors
             && job.WindowRows * vectors >= LeastRegisters
-            && job.WindowRows * vectors <= (sizeof(V) == 64 ? MaxRows * MaxVectors : 12);
+            && job.WindowRows * vectors <= MostRegisters
+            && job.Count <= MostSums;
 
-        public long LeftBytes => (long)job.Gradients.Planes * Blocks * LaneLayout<T>.Lanes * sizeof(ulong);
+        /// <summary>How many numbers <see cref="Find"/> makes.</summary>
+        public long LeftCount => (long)job.Gradients.Planes * Blocks * LaneLayout<T>.Lanes;
+
+        /// <summary>Places of a gradient.</summary>
+        public int Places => places;
 
         /// <summary>Elements of an image, and as many beyond as a vector may reach.</summary>
         public long ImageLength => ((long)job.Images.Rows * job.Images.Columns * channels) + ((long)MaxVectors * S.Count);
@@ -268,7 +279,7 @@ internal static unsafe class SparseWeights<S, V, T>
         private int RowLength => vectors * S.Count;
         private int FilterLength => job.WindowRows * RowLength;
 
-        /// <summary>Whether less than half of the gradient is not zero at the first places.</summary>
+        /// <summary>Whether two thirds of the gradient are zero at the first places.</summary>
         public bool MayPay(nint gradients)
         {
             int count = Math.Min(Sample, places) * LaneLayout<T>.Lanes;
@@ -278,7 +289,7 @@ internal static unsafe class SparseWeights<S, V, T>
                 zeros += BitOperations.PopCount(S.MaskBits(S.Equal(S.Load((T*)gradients + i), S.Zero)));
             }
 
-            return 2 * zeros > count;
+            return 3 * zeros > 2 * count;
         }
 
         /// <summary>Whether it does with so many elements that are not zero: a window takes 1.5 for a register, and each sum is turned twice.</summary>
@@ -358,10 +369,9 @@ internal static unsafe class SparseWeights<S, V, T>
             }
         }
 
-        /// <summary>Runs all images and filters.</summary>
-        public void Run(T* images, nint gradients, ulong* left, T* own, bool fresh)
+        /// <summary>Runs all images and filters; offsets is memory for one number for each place.</summary>
+        public void Run(T* images, nint gradients, ulong* left, int* offsets, T* own, bool fresh)
         {
-            int* offsets = stackalloc int[places];
             long rowStep = job.SourceRowStep / LaneLayout<T>.Bytes * channels * sizeof(T);
             long columnStep = job.SourceStep / LaneLayout<T>.Bytes * channels * sizeof(T);
             for (int place = 0; place < places; place++)
