@@ -6,7 +6,7 @@ namespace Hybrid.Kernels;
 /// <remarks>
 /// Rule R10, exactly: every element of C is the chain <c>acc = fma(a[i, p], b[p, j], acc)</c> for p = 0 to K - 1 in order, starting at
 /// zero. So its bits depend on its row of op(A) and its column of op(B) alone: not on M, N, transposition, register width, blocking
-/// or number of threads. Only the payload of a NaN is not promised. Terms that are zero for whole tiles are left out where that changes none of these
+/// or number of threads. Only the payload of a NaN is not promised. Terms in which an element of one operand is zero may be left out, where that changes none of these
 /// bits. Bias, rectifier and gate work on finished sums.
 /// </remarks>
 public static unsafe class MatrixProduct

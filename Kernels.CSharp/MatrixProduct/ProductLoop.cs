@@ -89,8 +89,8 @@ internal static unsafe class ProductLoop<S, V, T>
     }
 
     /// <summary>
-    /// What the first columns of a product take without the zeros of A, as part of the dense one's time: 1.2 for a term, and for each row what half a vector takes; the last vector
-    /// may not be whole. That is 0.90 with 0.7 of the terms at eight vectors (measured at 256 x 512 x 512 and 64 x 784 x 128: 0.86 and 0.94).
+    /// What the first columns of a product take without the zeros of A, as part of the dense one's time: 1.2 for each term that is left, and for each row of a strip of at most eight vectors what half a
+    /// vector takes, divided by what is used of the last vector. That is 0.90 with 0.7 of the terms at eight vectors (measured at 256 x 512 x 512 and 64 x 784 x 128: 0.86 and 0.94).
     /// </summary>
     private static double SparseTime(in Product p, int columns)
     {

@@ -104,7 +104,7 @@ internal static unsafe class SparseRows<S, V, T>
         private void RunRows(int firstRow, int endRow)
         {
             int parts = Parts(product.K, ZeroTerms<S, V, T>.MostTerms);
-            int keptRows = parts == 1 ? S.Count : Parts(endRow - firstRow, S.Count) * S.Count;
+            int keptRows = parts == 1 ? S.Count : endRow - firstRow;
             T* sums = (T*)Workspace.Get(Workspace.Purpose.SparseSums, (long)keptRows * Width * sizeof(T));
             T* copyOfA = (T*)Workspace.Get(Workspace.Purpose.SparseA, (long)ZeroTerms<S, V, T>.MostTerms * S.Count * sizeof(T));
             T* zeros = stackalloc T[Width];
@@ -145,11 +145,11 @@ internal static unsafe class SparseRows<S, V, T>
         /// <summary>Where a block of K lies.</summary>
         private (long From, long To) Block(int part, int parts) => Split.Range(product.K, part, parts, unit: S.Count);
 
-        /// <summary>A block of B in whole vectors, row after row: where it lies, or a copy of it and of some after it, made with the first of them.</summary>
+        /// <summary>A block of B in whole vectors, row after row: where it lies, if its rows are whole vectors without gaps, or a copy of it and of some after it, made with the first of them.</summary>
         private T* BlockOfB(int part, int parts)
         {
             (long from, _) = Block(part, parts);
-            if (product.ColumnStepB == 1 && product.RowStepB == Width)
+            if (product.ColumnStepB == 1 && product.RowStepB == Width && columns == Width)
             {
                 return SourceB(from);
             }

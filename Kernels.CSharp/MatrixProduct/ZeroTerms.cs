@@ -9,7 +9,7 @@ namespace Hybrid.Kernels;
 /// </summary>
 /// <remarks>
 /// No bit changes where fma(0, b, sum) is left out, provided that b is finite and the sum not -0. The first is looked up. The second takes a sum that
-/// underflows; it then differs from the chain's, which may be +0, only until the next term that is not zero. So to look at the end is enough: rows that
+/// underflows; it then differs from the chain's, which may be +0, only until the next product that is not zero. So to look at the end is enough: rows that
 /// end with a -0 are computed again with all terms.
 /// </remarks>
 internal static unsafe class ZeroTerms<S, V, T>
@@ -108,7 +108,7 @@ internal static unsafe class ZeroTerms<S, V, T>
     /// <param name="a">The first element.</param>
     /// <param name="rowStep">Elements from a row to the next.</param>
     /// <param name="columnStep">Elements from a term to the next; this or the other is 1.</param>
-    /// <param name="rows">How many rows, at most the lanes of a register. Those after them are asked for.</param>
+    /// <param name="rows">How many rows, at most the lanes of a register. The rows after them are asked for.</param>
     /// <param name="depth">How many terms.</param>
     /// <param name="left">As many numbers as a register has lanes.</param>
     /// <param name="copy">Where the elements of rows that lie side by side go, a register for each term.</param>

@@ -23,6 +23,16 @@ internal static unsafe class Prefetch
         }
     }
 
+    /// <summary>The same for the second-level cache only: for what is wanted later, and more of it than the first has requests under way for.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void DistantLine(void* address)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch1(address);
+        }
+    }
+
     /// <summary>The lines of some rows of a matrix.</summary>
     /// <param name="start">The first element.</param>
     /// <param name="rowStep">Elements from a row to the next.</param>
@@ -37,16 +47,6 @@ internal static unsafe class Prefetch
             {
                 Line(start + (row * rowStep) + column);
             }
-        }
-    }
-
-    /// <summary>The same for the second-level cache only: for what is wanted later, and more of it than the first has requests under way for.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void DistantLine(void* address)
-    {
-        if (Sse.IsSupported)
-        {
-            Sse.Prefetch1(address);
         }
     }
 

@@ -7,7 +7,7 @@ namespace Hybrid.Kernels.Tests;
 
 /// <summary>
 /// Products that go without terms that are zero, bit for bit against the chain over all terms (rule R10), at sizes that are large enough to be
-/// looked at, on both sides of the blocks of 64 and 512 terms and 512 rows, in A as in B, whichever way they are stored.
+/// looked at, on both sides of the blocks of 64 terms, of the 512 that are packed at once and of the 512 rows whose sums wait (at 512 bits), in A as in B, whichever way they are stored.
 /// </summary>
 public sealed class ZeroTermsTests
 {
@@ -224,6 +224,76 @@ public sealed class ZeroTermsTests
                 zeros.Check((a, b), WorkerPool.Serial, $"zeros of {(ofA ? 'A' : 'B')}");
             }
         }
+    }
+
+    /// <summary>A few sums among others that do not, in each strip of columns, also with bias, rectifier and gate.</summary>
+    [Theory]
+    [InlineData(40, 300, 140, true)]
+    [InlineData(300, 40, 140, false)]
+    [InlineData(41, 299, 60, true)]
+    public void Sums_that_underflow_are_found_in_every_strip(int m, int n, int k, bool ofA)
+    {
+        for (int bits = 0; bits < 4; bits++)
+        {
+            Case zeros = new(m, n, k, TransposeA: (bits & 1) != 0, TransposeB: (bits & 2) != 0);
+            (float[] a, float[] b) = Filled<float>(zeros, ofA, Pattern.Terms);
+            int row = (ofA ? m : n) - 1;
+            for (int term = 0; term < k; term++)
+            {
+                (ofA ? a : b)[ofA ? zeros.IndexA(row, term) : zeros.IndexB(term, row)] = term == 3 ? -1e-30f : 0;
+            }
+
+            for (int column = (ofA ? n : m) - 1; column >= 0; column -= 50)
+            {
+                (ofA ? b : a)[ofA ? zeros.IndexB(3, column) : zeros.IndexA(column, 3)] = 1e-30f;
+            }
+
+            zeros.Check((a, b), WorkerPool.Serial, $"zeros of {(ofA ? 'A' : 'B')}");
+            if (zeros.TransposeB)
+            {
+                Products.CheckEpilogue(m, n, k, zeros.TransposeA, a, b);
+            }
+        }
+    }
+
+    /// <summary>Rows that fill whole vectors only with the padding between them: beyond the last one, whose term is not zero, lies a page that cannot be read.</summary>
+    [Theory]
+    [InlineData(64, 125, 128, 142, true)]
+    [InlineData(125, 64, 128, 142, false)]
+    [InlineData(130, 61, 64, 142, true)]
+    [InlineData(61, 130, 64, 142, false)]
+    public void Nothing_is_read_beyond_rows_with_gaps(int m, int n, int step, int k, bool ofA)
+    {
+        Case zeros = new(m, n, k, TransposeA: !ofA, TransposeB: !ofA);
+        (float[] a, float[] b) = Filled<float>(zeros, ofA, Pattern.Terms);
+        float[] other = ofA ? b : a;
+        int width = ofA ? n : m;
+        float[] padded = new float[(step * (k - 1)) + width];
+        for (int term = 0; term < k; term++)
+        {
+            other.AsSpan(term * width, width).CopyTo(padded.AsSpan(term * step));
+        }
+
+        float[] expected = Products.Chain(m, n, k, zeros.TransposeA, zeros.TransposeB, a, b, ofA ? k : m, ofA ? n : k);
+        using LastPage pageA = new(ofA ? a : padded);
+        using LastPage pageB = new(ofA ? padded : b);
+        using LastPage pageC = new(new float[m * n]);
+        MatrixProduct.Run(
+            ElementType.Float32,
+            zeros.TransposeA,
+            zeros.TransposeB,
+            m,
+            n,
+            k,
+            pageA.Pointer,
+            ofA ? k : step,
+            pageB.Pointer,
+            ofA ? step : k,
+            pageC.Pointer,
+            n,
+            WorkerPool.Serial
+        );
+        Values.SameBits<float>(expected, pageC.ToArray());
     }
 
     [Theory]
