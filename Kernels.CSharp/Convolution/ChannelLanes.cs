@@ -41,6 +41,10 @@ internal static unsafe class ChannelLanes<S, V, T>
             Taps = s.Batch * s.OutHeight * s.OutWidth,
             SourceStep = (long)s.DilationWidth * LaneLayout<T>.Bytes,
             SourceRowStep = (long)s.DilationHeight * frame.Columns * LaneLayout<T>.Bytes,
+            WindowRows = s.OutHeight,
+            WindowColumns = s.OutWidth,
+            RowDilation = s.StrideHeight,
+            ColumnDilation = s.StrideWidth,
         };
     }
 

@@ -257,7 +257,7 @@ internal static unsafe class SparseWeights<S, V, T>
 
         /// <summary>Whether a window's sums fit the registers and fill them.</summary>
         public bool Fits =>
-            job.WindowRows is > 0 and <= MaxRows
+            job.WindowRows <= MaxRows
             && vectors <= MaxVectors
             && job.WindowRows * vectors >= LeastRegisters
             && job.WindowRows * vectors <= MostRegisters

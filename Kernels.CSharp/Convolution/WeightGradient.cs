@@ -20,7 +20,7 @@ internal unsafe struct WeightJob
     public long SourceStep;
     public long SourceRowStep;
 
-    /// <summary>Rows and columns of the window whose elements the taps are, and their distances in the images; 0 rows where the taps are something else.</summary>
+    /// <summary>Rows and columns of the window whose elements, plane by plane, the taps are, and their distances in the images.</summary>
     public int WindowRows;
     public int WindowColumns;
     public int RowDilation;

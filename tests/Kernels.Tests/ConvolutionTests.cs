@@ -244,6 +244,32 @@ public sealed class ConvolutionTests
         T[] expected = BackwardWeight(s, x, g);
         Values.SameBits<T>(expected, Run<T>(Convolution.BackwardWeight, s, count, x, g, WorkerPool.Serial), $"{s}");
         Values.SameBits<T>(expected, Run<T>(Convolution.BackwardWeight, s, count, x, g, new WorkerPool(3)), $"{s} with threads");
+
+        // Written as a convolution, whose channels are the images.
+        ConvolutionShape forward = new(
+            s.Channels,
+            s.Batch,
+            s.Height,
+            s.Width,
+            s.Filters,
+            s.OutHeight,
+            s.OutWidth,
+            s.KernelHeight,
+            s.KernelWidth,
+            s.DilationHeight,
+            s.DilationWidth,
+            s.PadTop,
+            s.PadLeft,
+            s.StrideHeight,
+            s.StrideWidth
+        );
+        (x, _) = Swapped(x, s.Batch, s.Channels, s.Height * s.Width);
+        (g, _) = Swapped(g, s.Batch, s.Filters, s.OutHeight * s.OutWidth);
+        Values.SameBits<T>(
+            Forward(forward, x, g),
+            Run<T>(Convolution.Forward, forward, count, x, g, WorkerPool.Serial),
+            $"{forward} as a convolution"
+        );
     }
 
     /// <summary>A gradient that is zero, or -0, at all places but one of each window of two by two, as pooling leaves it, or but about a fourth.</summary>
