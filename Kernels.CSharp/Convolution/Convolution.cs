@@ -13,7 +13,7 @@ namespace Hybrid.Kernels;
 /// column) in order, from zero on; where the shape <see cref="ConvolutionShape.FillsWithChannels"/>, channels are summed as images are by
 /// <see cref="BackwardWeight"/>. <see cref="BackwardInput"/>: the chain over (filter, kernel row, kernel column), of the taps that reach the element by the stride.
 /// Padding, and what lies beyond a gradient's edges, counts as zeros, most of which are left out: infinite weights may make NaN of them or not, as the shape decides. <see cref="BackwardWeight"/>: for each image of a block the chain over output places, row by row, which runs on through the image
-/// of the same lane in the next block, two blocks to a group; then lanes are added, lane i and lane i + half, down to one; then groups
+/// of the same lane in the next block (zeros where it has none), two blocks to a group; then lanes are added, lane i and lane i + half, down to one; then groups
 /// in order. None of it depends on the number of threads or on the registers' width. Only the payload of a NaN is not promised.</para>
 /// <para>The layout is that of "batch-blocked" direct convolution; measurements stand in the project's notes on kernels.</para>
 /// </remarks>

@@ -21,6 +21,8 @@ internal unsafe struct WindowsCall
 
     /// <summary>For each <see cref="ZeroTerms{S, V, T}.MostTerms"/> places a bit for each that is not zero; numbers of other images lie between.</summary>
     public ulong* Left;
+
+    /// <summary>In numbers.</summary>
     public int LeftStep;
     public int Places;
 
@@ -32,11 +34,12 @@ internal unsafe struct WindowsCall
 }
 
 /// <summary>
-/// A weight gradient of a block of images most of whose gradients are zero, as after max pooling, whose windows have one that is not: image by image, over the places that
-/// are not zero. Every sum keeps the order of <see cref="WeightLoop{S, V, T, R, N}"/>, and so its bits, see <see cref="ZeroTerms{S, V, T}"/>.
+/// A weight gradient over a block of images when most of the gradient is zero, as after max pooling: image by image, adding only the windows of places whose gradient is not zero.
+/// Every sum keeps the order of <see cref="WeightLoop{S, V, T, R, N}"/>, and so its bits, see <see cref="ZeroTerms{S, V, T}"/>.
 /// </summary>
 /// <remarks>
-/// With the channels of an image next to each other, the rows of a window are contiguous, and a window's sums for one filter fill registers: for 8 channels and 5 x 5 elements 13.
+/// With the channels of an image next to each other, the rows of a window are contiguous, and a window's sums for one filter fill registers: for 8 channels and 5 x 5 elements of
+/// float32, 5 rows of 3 registers of 512 bits.
 /// </remarks>
 internal static unsafe class SparseWeights<S, V, T>
     where S : ISimd<V, T>
@@ -53,8 +56,9 @@ internal static unsafe class SparseWeights<S, V, T>
     /// <summary>As many registers of sums as 32 or 16 registers hold beside an element of the gradient and what is loaded.</summary>
     private static int MostRegisters => sizeof(V) == 64 ? MaxRows * MaxVectors : 12;
 
-    /// <summary>Sums for each image at most: those of a block are turned in the second-level cache.</summary>
+    /// <summary>Sums for each image at most, as those of a block are turned in near caches, and bytes of a block of images.</summary>
     private const int MostSums = 1 << 16;
+    private const long MostBytes = 1 << 28;
 
     /// <summary>Places that are looked at before all are.</summary>
     private const int Sample = 32;
@@ -261,7 +265,8 @@ internal static unsafe class SparseWeights<S, V, T>
             && vectors <= MaxVectors
             && job.WindowRows * vectors >= LeastRegisters
             && job.WindowRows * vectors <= MostRegisters
-            && job.Count <= MostSums;
+            && job.Count <= MostSums
+            && ImageLength * LaneLayout<T>.Bytes <= MostBytes;
 
         /// <summary>How many numbers <see cref="Find"/> makes.</summary>
         public long LeftCount => (long)job.Gradients.Planes * Blocks * LaneLayout<T>.Lanes;
@@ -269,8 +274,8 @@ internal static unsafe class SparseWeights<S, V, T>
         /// <summary>Places of a gradient.</summary>
         public int Places => places;
 
-        /// <summary>Elements of an image, and as many beyond as a vector may reach.</summary>
-        public long ImageLength => ((long)job.Images.Rows * job.Images.Columns * channels) + ((long)MaxVectors * S.Count);
+        /// <summary>Elements of an image, and as many beyond as the last vector of a window may reach.</summary>
+        public long ImageLength => ((long)job.Images.Rows * job.Images.Columns * channels) + S.Count;
 
         /// <summary>Elements of an image's sums.</summary>
         public long SumsLength => (long)job.Gradients.Planes * FilterLength;
@@ -279,7 +284,7 @@ internal static unsafe class SparseWeights<S, V, T>
         private int RowLength => vectors * S.Count;
         private int FilterLength => job.WindowRows * RowLength;
 
-        /// <summary>Whether two thirds of the gradient are zero at the first places.</summary>
+        /// <summary>Whether more than two thirds of the first filter's gradient are zero at its first places.</summary>
         public bool MayPay(nint gradients)
         {
             int count = Math.Min(Sample, places) * LaneLayout<T>.Lanes;
@@ -292,7 +297,10 @@ internal static unsafe class SparseWeights<S, V, T>
             return 3 * zeros > 2 * count;
         }
 
-        /// <summary>Whether it does with so many elements that are not zero: a window takes 1.5 for a register, and each sum is turned twice.</summary>
+        /// <summary>
+        /// Whether going without zeros takes less time than the dense loops, with so many elements that are not zero. In multiply-adds of a register: 1.5 for each register of a
+        /// window and 4 for the window, and 12 for turning each sum there and back.
+        /// </summary>
         public bool Pays(long count)
         {
             double dense = (double)job.Count * places * (64 / sizeof(V));
@@ -342,11 +350,14 @@ internal static unsafe class SparseWeights<S, V, T>
 
             for (int lane = 0; lane < LaneLayout<T>.Lanes; lane++)
             {
-                new Span<T>(target + (lane * ImageLength) + (size * channels), MaxVectors * S.Count).Clear();
+                new Span<T>(target + (lane * ImageLength) + (size * channels), S.Count).Clear();
             }
         }
 
-        /// <summary>Brings sums [filters, channels, window rows, window columns, lanes] to each lane's [filters, window rows, vectors], or back.</summary>
+        /// <summary>
+        /// Brings sums [filters, channels, window rows, window columns, lanes] to each lane's [filters, window rows, vectors], or back. What lies between the taps and behind them
+        /// may be anything.
+        /// </summary>
         public void TurnSums(T* sums, T* own, bool back)
         {
             long step = (long)job.WindowRows * job.WindowColumns * LaneLayout<T>.Lanes;

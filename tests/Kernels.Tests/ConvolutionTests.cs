@@ -122,6 +122,7 @@ public sealed class ConvolutionTests
     [InlineData(16, 13, 9, 8, 2, 4, 1, 1, 0, 1)]
     [InlineData(10, 33, 7, 8, 3, 2, 2, 1, 0, 1)]
     [InlineData(50, 12, 4, 60, 2, 1, 5, 1, 2, 1)]
+    [InlineData(20, 8, 9, 9, 3, 6, 3, 1, 0, 1)]
     public void Weights_of_gradients_that_are_mostly_zero(
         int batch,
         int channels,
@@ -197,6 +198,62 @@ public sealed class ConvolutionTests
         ConvolutionShape shape = new(batch, 8, 12, 12, 16, 5, 5, 8, 8, 1, 1, 0, 0, 1, 1);
         float[] x = [.. Enumerable.Repeat(image, batch * 8 * 144)];
         float[] g = [.. Enumerable.Range(0, batch * 16 * 64).Select(i => i % 64 == i / 64 % 16 ? gradient : 0f)];
+        CheckWeights(shape, x, g);
+    }
+
+    [Fact]
+    public void Lanes_without_an_image_add_zeros()
+    {
+        ConvolutionShape shape = new(20, 2, 4, 4, 2, 2, 2, 3, 3, 1, 1, 0, 0, 1, 1);
+        CheckWeights(shape, [.. Enumerable.Repeat(1e-30f, 20 * 32)], [.. Enumerable.Repeat(-1e-30f, 20 * 18)]);
+    }
+
+    /// <summary>Sums that are zero so far beside others that are not.</summary>
+    [Fact]
+    public void Filters_that_have_no_gradient_in_the_first_block()
+    {
+        ConvolutionShape shape = new(32, 8, 12, 12, 6, 5, 5, 8, 8, 1, 1, 0, 0, 1, 1);
+        float[] g = Sparse<float>(shape, pooled: true);
+        for (int image = 0; image < 16; image++)
+        {
+            g.AsSpan(image * 6 * 64, 3 * 64).Clear();
+        }
+
+        CheckWeights(shape, Values.Random<float>(32 * 8 * 144, 1), g);
+    }
+
+    [Fact]
+    public void One_element_of_an_image_that_is_not_finite()
+    {
+        ConvolutionShape shape = new(32, 8, 8, 8, 6, 5, 5, 4, 4, 1, 1, 0, 0, 1, 1);
+        foreach (int image in new[] { 0, 15, 16, 31 })
+        {
+            foreach (int element in new[] { 0, 255, 511 })
+            {
+                float[] x = Values.Random<float>(32 * 8 * 64, 1);
+                x[(image * 512) + element] = float.PositiveInfinity;
+                float[] g = new float[32 * 96];
+                g[5] = 1;
+                CheckWeights(shape, x, g);
+            }
+        }
+    }
+
+    /// <summary>All sums of a block are computed again, and none twice.</summary>
+    [Fact]
+    public void One_sum_for_a_weight_vanishes_among_others()
+    {
+        ConvolutionShape shape = new(16, 8, 12, 12, 6, 5, 5, 8, 8, 1, 1, 0, 0, 1, 1);
+        float[] x = Values.Random<float>(16 * 8 * 144, 1);
+        float[] g = Sparse<float>(shape, pooled: true);
+        for (int image = 0; image < 16; image++)
+        {
+            x.AsSpan(((image * 8) + 2) * 144, 144).Fill(1e-30f);
+            Span<float> gradient = g.AsSpan(((image * 6) + 3) * 64, 64);
+            gradient.Clear();
+            gradient[5] = -1e-30f;
+        }
+
         CheckWeights(shape, x, g);
     }
 
@@ -356,6 +413,12 @@ public sealed class ConvolutionTests
             for (int n = group; n < Math.Min(images, group + (2 * lanes)); n++)
             {
                 sums[n % lanes] = add(n, sums[n % lanes]);
+            }
+
+            // Lanes of a block that have no image.
+            for (int n = images; n < group + (2 * lanes) && n % lanes != 0; n++)
+            {
+                sums[n % lanes] += T.Zero;
             }
 
             for (int half = lanes / 2; half > 0; half /= 2)

@@ -237,7 +237,8 @@ internal static class Digest
             ConvolutionShape s in new ConvolutionShape[]
             {
                 new(40, 8, 12, 12, 9, 5, 5, 8, 8, 1, 1, 0, 0, 1, 1),
-                new(20, 8, 8, 9, 3, 3, 4, 6, 6, 1, 1, 0, 0, 1, 1),
+                new(20, 8, 12, 12, 3, 3, 4, 10, 9, 1, 1, 0, 0, 1, 1),
+                new(20, 8, 12, 12, 3, 3, 2, 10, 11, 1, 1, 0, 0, 1, 1),
             }
         )
         {
