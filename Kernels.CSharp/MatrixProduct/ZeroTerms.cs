@@ -39,10 +39,9 @@ internal static unsafe class ZeroTerms<S, V, T>
         get => S.MaskBits(S.BitsEqual(S.Zero, S.Zero));
     }
 
-    /// <summary>Whether a product is large enough, and either operand contiguous along rows or columns, as <see cref="Find"/> and <see cref="IsFinite(in Product)"/> take them to be.</summary>
+    /// <summary>Whether a product is large enough.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool MayPay(in Product p) =>
-        (long)p.M * p.N * p.K >= LeastWork && p.K >= LeastDepth && (p.ColumnStepA == 1 || p.RowStepA == 1) && (p.ColumnStepB == 1 || p.RowStepB == 1);
+    public static bool MayPay(in Product p) => (long)p.M * p.N * p.K >= LeastWork && p.K >= LeastDepth;
 
     /// <summary>The part of A's elements that are not zero, from a sample.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
