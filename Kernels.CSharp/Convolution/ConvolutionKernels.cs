@@ -110,7 +110,7 @@ internal sealed unsafe class ConvolutionKernels<S, V, T> : IConvolution
     }
 
     /// <summary>What depends on the sizes alone; the offsets go to the memory given.</summary>
-    private static WeightJob Weights(ConvolutionShape s, nint offsets)
+    internal static WeightJob Weights(ConvolutionShape s, nint offsets)
     {
         Frame images = CorrelationPlan<S, V, T>.Images(s, 0);
         CorrelationPlan<S, V, T>.ImageOffsets(s, (long)images.Rows * images.Columns, images.Columns, Lane, (long*)offsets);

@@ -109,154 +109,6 @@ public sealed class ConvolutionTests
         Values.SameBits<float>([.. Enumerable.Repeat(-0f, 16 * 16)], dx, "by the images");
     }
 
-    /// <summary>
-    /// Gradients of which a fourth is not zero, one place in each window of four or anywhere: weight gradients go without the others. Windows of every shape that does, some that
-    /// do not, several blocks of 64 places, images and groups.
-    /// </summary>
-    [Theory]
-    [InlineData(40, 8, 12, 12, 16, 5, 5, 1, 0, 1)]
-    [InlineData(17, 16, 10, 11, 5, 3, 3, 1, 1, 1)]
-    [InlineData(33, 9, 9, 12, 3, 5, 7, 1, 2, 1)]
-    [InlineData(20, 8, 13, 14, 4, 3, 3, 2, 1, 2)]
-    [InlineData(24, 8, 8, 9, 6, 3, 4, 1, 0, 1)]
-    [InlineData(16, 13, 9, 8, 2, 4, 1, 1, 0, 1)]
-    [InlineData(10, 33, 7, 8, 3, 2, 2, 1, 0, 1)]
-    [InlineData(50, 12, 4, 60, 2, 1, 5, 1, 2, 1)]
-    [InlineData(20, 8, 9, 9, 3, 6, 3, 1, 0, 1)]
-    public void Weights_of_gradients_that_are_mostly_zero(
-        int batch,
-        int channels,
-        int height,
-        int width,
-        int filters,
-        int rows,
-        int columns,
-        int stride,
-        int pad,
-        int dilation
-    )
-    {
-        int outHeight = ((height + (2 * pad) - (dilation * (rows - 1)) - 1) / stride) + 1;
-        int outWidth = ((width + (2 * pad) - (dilation * (columns - 1)) - 1) / stride) + 1;
-        ConvolutionShape shape = new(
-            batch,
-            channels,
-            height,
-            width,
-            filters,
-            rows,
-            columns,
-            outHeight,
-            outWidth,
-            stride,
-            stride,
-            pad,
-            pad,
-            dilation,
-            dilation
-        );
-        foreach (bool pooled in new[] { true, false })
-        {
-            CheckWeights(shape, Values.Random<float>((long)batch * channels * height * width, 1), Sparse<float>(shape, pooled));
-            CheckWeights(shape, Values.Random<double>((long)batch * channels * height * width, 1), Sparse<double>(shape, pooled));
-        }
-    }
-
-    /// <summary>Zero times infinity is NaN, wherever in a block it is.</summary>
-    [Theory]
-    [InlineData(float.PositiveInfinity, 1f)]
-    [InlineData(float.NaN, 1f)]
-    public void Gradients_that_are_zero_count_where_images_are_not_finite(float image, float gradient)
-    {
-        ConvolutionShape shape = new(40, 8, 8, 8, 16, 5, 5, 4, 4, 1, 1, 0, 0, 1, 1);
-        foreach (int at in new[] { 0, 6, 15, 20, 39 })
-        {
-            float[] x = Values.Random<float>(40 * 8 * 64, 1);
-            float[] g = new float[40 * 16 * 16];
-            for (int filter = 0; filter < 16; filter += 5)
-            {
-                g[(((at * 16) + filter) * 16) + filter] = gradient;
-            }
-
-            for (int i = 0; i < 8 * 64; i += 7)
-            {
-                x[(at * 8 * 64) + i] = image;
-            }
-
-            CheckWeights(shape, x, g);
-        }
-    }
-
-    /// <summary>A sum that underflows to -0 is +0 after the next zero of a positive image, not of a negative one. It shows if all images' sums do so.</summary>
-    [Theory]
-    [InlineData(16, 1e-30f, -1e-30f)]
-    [InlineData(16, -1e-30f, 1e-30f)]
-    [InlineData(32, 1e-30f, -1e-30f)]
-    [InlineData(48, 1e-30f, -1e-30f)]
-    public void Sums_for_weights_that_vanish_keep_their_sign(int batch, float image, float gradient)
-    {
-        ConvolutionShape shape = new(batch, 8, 12, 12, 16, 5, 5, 8, 8, 1, 1, 0, 0, 1, 1);
-        float[] x = [.. Enumerable.Repeat(image, batch * 8 * 144)];
-        float[] g = [.. Enumerable.Range(0, batch * 16 * 64).Select(i => i % 64 == i / 64 % 16 ? gradient : 0f)];
-        CheckWeights(shape, x, g);
-    }
-
-    [Fact]
-    public void Lanes_without_an_image_add_zeros()
-    {
-        ConvolutionShape shape = new(20, 2, 4, 4, 2, 2, 2, 3, 3, 1, 1, 0, 0, 1, 1);
-        CheckWeights(shape, [.. Enumerable.Repeat(1e-30f, 20 * 32)], [.. Enumerable.Repeat(-1e-30f, 20 * 18)]);
-    }
-
-    /// <summary>Sums that are zero so far beside others that are not.</summary>
-    [Fact]
-    public void Filters_that_have_no_gradient_in_the_first_block()
-    {
-        ConvolutionShape shape = new(32, 8, 12, 12, 6, 5, 5, 8, 8, 1, 1, 0, 0, 1, 1);
-        float[] g = Sparse<float>(shape, pooled: true);
-        for (int image = 0; image < 16; image++)
-        {
-            g.AsSpan(image * 6 * 64, 3 * 64).Clear();
-        }
-
-        CheckWeights(shape, Values.Random<float>(32 * 8 * 144, 1), g);
-    }
-
-    [Fact]
-    public void One_element_of_an_image_that_is_not_finite()
-    {
-        ConvolutionShape shape = new(32, 8, 8, 8, 6, 5, 5, 4, 4, 1, 1, 0, 0, 1, 1);
-        foreach (int image in new[] { 0, 15, 16, 31 })
-        {
-            foreach (int element in new[] { 0, 255, 511 })
-            {
-                float[] x = Values.Random<float>(32 * 8 * 64, 1);
-                x[(image * 512) + element] = float.PositiveInfinity;
-                float[] g = new float[32 * 96];
-                g[5] = 1;
-                CheckWeights(shape, x, g);
-            }
-        }
-    }
-
-    /// <summary>All sums of a block are computed again, and none twice.</summary>
-    [Fact]
-    public void One_sum_for_a_weight_vanishes_among_others()
-    {
-        ConvolutionShape shape = new(16, 8, 12, 12, 6, 5, 5, 8, 8, 1, 1, 0, 0, 1, 1);
-        float[] x = Values.Random<float>(16 * 8 * 144, 1);
-        float[] g = Sparse<float>(shape, pooled: true);
-        for (int image = 0; image < 16; image++)
-        {
-            x.AsSpan(((image * 8) + 2) * 144, 144).Fill(1e-30f);
-            Span<float> gradient = g.AsSpan(((image * 6) + 3) * 64, 64);
-            gradient.Clear();
-            gradient[5] = -1e-30f;
-        }
-
-        CheckWeights(shape, x, g);
-    }
-
     [Fact]
     public void Only_floating_point_types_are_convolved()
     {
@@ -266,7 +118,7 @@ public sealed class ConvolutionTests
         }
     }
 
-    private delegate void Kernel(ElementType type, ConvolutionShape shape, nint y, nint a, nint b, WorkerPool pool);
+    internal delegate void Kernel(ElementType type, ConvolutionShape shape, nint y, nint a, nint b, WorkerPool pool);
 
     private static ConvolutionShape Shape(int number)
     {
@@ -294,63 +146,8 @@ public sealed class ConvolutionTests
         }
     }
 
-    private static void CheckWeights<T>(ConvolutionShape s, T[] x, T[] g)
-        where T : unmanaged, IFloatingPointIeee754<T>
-    {
-        int count = s.Filters * s.Channels * s.KernelHeight * s.KernelWidth;
-        T[] expected = BackwardWeight(s, x, g);
-        Values.SameBits<T>(expected, Run<T>(Convolution.BackwardWeight, s, count, x, g, WorkerPool.Serial), $"{s}");
-        Values.SameBits<T>(expected, Run<T>(Convolution.BackwardWeight, s, count, x, g, new WorkerPool(3)), $"{s} with threads");
-
-        // Written as a convolution, whose channels are the images.
-        ConvolutionShape forward = new(
-            s.Channels,
-            s.Batch,
-            s.Height,
-            s.Width,
-            s.Filters,
-            s.OutHeight,
-            s.OutWidth,
-            s.KernelHeight,
-            s.KernelWidth,
-            s.DilationHeight,
-            s.DilationWidth,
-            s.PadTop,
-            s.PadLeft,
-            s.StrideHeight,
-            s.StrideWidth
-        );
-        (x, _) = Swapped(x, s.Batch, s.Channels, s.Height * s.Width);
-        (g, _) = Swapped(g, s.Batch, s.Filters, s.OutHeight * s.OutWidth);
-        Values.SameBits<T>(
-            Forward(forward, x, g),
-            Run<T>(Convolution.Forward, forward, count, x, g, WorkerPool.Serial),
-            $"{forward} as a convolution"
-        );
-    }
-
-    /// <summary>A gradient that is zero, or -0, at all places but one of each window of two by two, as pooling leaves it, or but about a fourth.</summary>
-    private static T[] Sparse<T>(ConvolutionShape s, bool pooled)
-        where T : unmanaged, IFloatingPointIeee754<T>
-    {
-        T[] g = Values.Random<T>((long)s.Batch * s.Filters * s.OutHeight * s.OutWidth, 3);
-        Random random = new(4);
-        for (int i = 0; i < g.Length; i++)
-        {
-            (int row, int column) = (i / s.OutWidth % s.OutHeight, i % s.OutWidth);
-            int window = (i / (s.OutHeight * s.OutWidth) * 7) + (row / 2 * 3) + (column / 2);
-            bool zero = pooled ? (row % 2 * 2) + (column % 2) != window % 4 : random.Next(4) != 0;
-            g[i] =
-                !zero ? g[i]
-                : i % 3 == 0 ? T.NegativeZero
-                : T.Zero;
-        }
-
-        return g;
-    }
-
     /// <summary>[images, channels, plane] with images and channels exchanged, and where planes lie then.</summary>
-    private static (T[] Elements, PlaneSteps Steps) Swapped<T>(T[] x, int images, int channels, int plane)
+    internal static (T[] Elements, PlaneSteps Steps) Swapped<T>(T[] x, int images, int channels, int plane)
     {
         IEnumerable<int> starts =
             from channel in Enumerable.Range(0, channels)
@@ -359,7 +156,7 @@ public sealed class ConvolutionTests
         return ([.. starts.SelectMany(at => x.Skip(at * plane).Take(plane))], new(plane, (long)images * plane));
     }
 
-    private static T[] Run<T>(Kernel kernel, ConvolutionShape shape, int count, T[] a, T[] b, WorkerPool pool)
+    internal static T[] Run<T>(Kernel kernel, ConvolutionShape shape, int count, T[] a, T[] b, WorkerPool pool)
         where T : unmanaged
     {
         using Block<T> first = new(a, offset: 1);
@@ -376,7 +173,7 @@ public sealed class ConvolutionTests
         where T : unmanaged, INumber<T> =>
         h < 0 || h >= s.Height || w < 0 || w >= s.Width ? T.Zero : x[(((((n * s.Channels) + c) * s.Height) + h) * s.Width) + w];
 
-    private static unsafe T[] Forward<T>(ConvolutionShape s, T[] x, T[] weights)
+    internal static unsafe T[] Forward<T>(ConvolutionShape s, T[] x, T[] weights)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         List<T> y = [];
@@ -463,7 +260,7 @@ public sealed class ConvolutionTests
         return [.. dx];
     }
 
-    private static T[] BackwardWeight<T>(ConvolutionShape s, T[] x, T[] g)
+    internal static T[] BackwardWeight<T>(ConvolutionShape s, T[] x, T[] g)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         List<T> dw = [];
