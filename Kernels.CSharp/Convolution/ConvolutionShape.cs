@@ -45,8 +45,8 @@ public readonly record struct ConvolutionShape(
     public bool FillsWithFilters(int size)
     {
         long lanes = LaneLayout<byte>.Bytes / size;
-        long images = (Batch + lanes - 1) / lanes * Filters;
-        long filters = (Filters + lanes - 1) / lanes * Batch;
+        long images = Split.Blocks(Batch, lanes) * Filters;
+        long filters = Split.Blocks(Filters, lanes) * Batch;
         return 2 * filters <= images;
     }
 

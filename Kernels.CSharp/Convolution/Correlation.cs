@@ -115,7 +115,7 @@ internal static unsafe class CorrelationBlocks<S, V, T>
     where T : unmanaged
 {
     /// <summary>Tiles that cover a number of outputs evenly.</summary>
-    public static int TilesOf(int outputs) => (outputs + WindowTiles<S, V, T>.Outputs - 1) / WindowTiles<S, V, T>.Outputs;
+    public static int TilesOf(int outputs) => Split.Blocks(outputs, WindowTiles<S, V, T>.Outputs);
 
     /// <summary>Parts that a number of blocks, or groups of them, is worth.</summary>
     public static int Parts(int blocks, long multiplyAdds, WorkerPool pool) =>

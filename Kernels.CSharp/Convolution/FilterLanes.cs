@@ -87,7 +87,7 @@ internal static unsafe class FilterLanes<S, V, T>
             Window = wSteps.Plane == window ? taps : window,
             Filters = s.Filters,
             Result = y,
-            Tiles = (places + TilePlaces - 1) / TilePlaces,
+            Tiles = Split.Blocks(places, TilePlaces),
         };
         job.Frame.Steps = xSteps;
         PlaneSteps read = job.Frame.IsPlain ? xSteps : PlaneSteps.Contiguous(s.Channels, job.Frame.Rows, job.Frame.Columns);

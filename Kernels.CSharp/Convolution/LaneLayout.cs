@@ -20,7 +20,7 @@ internal static unsafe class LaneLayout<T>
     public static int Lanes => Bytes / sizeof(T);
 
     /// <summary>The number of blocks for a number of images.</summary>
-    public static int Blocks(long images) => (int)((images + Lanes - 1) / Lanes);
+    public static int Blocks(long images) => (int)Split.Blocks(images, Lanes);
 
     /// <summary>The number of images in a block.</summary>
     public static int Images(long images, long block) => (int)Math.Min(Lanes, images - (block * Lanes));

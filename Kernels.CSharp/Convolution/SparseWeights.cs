@@ -255,7 +255,7 @@ internal static unsafe class SparseWeights<S, V, T>
         {
             this.job = job;
             channels = job.Images.Planes;
-            vectors = (((((job.WindowColumns - 1) * job.ColumnDilation) + 1) * channels) + S.Count - 1) / S.Count;
+            vectors = Split.Blocks((((job.WindowColumns - 1) * job.ColumnDilation) + 1) * channels, S.Count);
             places = job.Gradients.Rows * job.Gradients.Columns;
         }
 
@@ -280,7 +280,7 @@ internal static unsafe class SparseWeights<S, V, T>
         /// <summary>Elements of an image's sums.</summary>
         public long SumsLength => (long)job.Gradients.Planes * FilterLength;
 
-        private int Blocks => (places + ZeroTerms<S, V, T>.MostTerms - 1) / ZeroTerms<S, V, T>.MostTerms;
+        private int Blocks => Split.Blocks(places, ZeroTerms<S, V, T>.MostTerms);
         private int RowLength => vectors * S.Count;
         private int FilterLength => job.WindowRows * RowLength;
 

@@ -49,7 +49,7 @@ internal static unsafe class WeightGradient<S, V, T>
     public static void Run(ref WeightJob job, WorkerPool pool)
     {
         job.Blocks = LaneLayout<T>.Blocks(job.Images.Images);
-        job.Groups = (job.Blocks + WeightJob.GroupBlocks - 1) / WeightJob.GroupBlocks;
+        job.Groups = Split.Blocks(job.Blocks, WeightJob.GroupBlocks);
         job.Partials = Workspace.Get(Workspace.Purpose.WindowPartials, job.Groups * job.Count * sizeof(T));
         job.Parts = CorrelationBlocks<S, V, T>.Parts(job.Groups, job.Gradients.Images * job.Gradients.Size * job.Taps, pool);
         fixed (WeightJob* self = &job)
@@ -150,8 +150,8 @@ internal static unsafe class WeightGradient<S, V, T>
         call.Columns = columns;
         call.SumsRowStep = (long)job.Taps * LaneLayout<T>.Bytes;
         call.SumsStep = LaneLayout<T>.Bytes;
-        int tiles = (filters + WindowTiles<S, V, T>.Filters - 1) / WindowTiles<S, V, T>.Filters;
-        int runs = (job.Taps + WindowTiles<S, V, T>.Taps - 1) / WindowTiles<S, V, T>.Taps;
+        int tiles = Split.Blocks(filters, WindowTiles<S, V, T>.Filters);
+        int runs = Split.Blocks(job.Taps, WindowTiles<S, V, T>.Taps);
         (int few, int longer) = Math.DivRem(job.Taps, runs);
         int chunk = Math.Max(1, ChunkBytes / (WindowTiles<S, V, T>.Filters * columns * LaneLayout<T>.Bytes));
         for (int row = 0; row < rows; row += chunk)

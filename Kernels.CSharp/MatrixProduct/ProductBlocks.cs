@@ -42,9 +42,9 @@ internal static unsafe class ProductBlocks<S, V, T>
             PackedA = p.N > 2 * maxVectors * S.Count && (p.ColumnStepA != 1 || p.RowStepA * sizeof(T) % 2048 == 0 || p.N >= 512),
             PackedB = p.ColumnStepB != 1 || (p.M > 4 * maxRows && p.RowStepB * sizeof(T) > 1024),
         };
-        int blocksN = Parts(p.N, BlockN);
-        int blocksK = Parts(p.K, BlockK);
-        int blocksM = Parts(p.M, BlockM);
+        int blocksN = Split.Blocks(p.N, BlockN);
+        int blocksK = Split.Blocks(p.K, BlockK);
+        int blocksM = Split.Blocks(p.M, BlockM);
         for (int n = 0; n < blocksN; n++)
         {
             (block.FirstColumn, block.Columns) = Part(p.N, n, blocksN, S.Count);
@@ -68,14 +68,11 @@ internal static unsafe class ProductBlocks<S, V, T>
         return (p.ColumnStepC == 1 ? rows : Math.Min(rows, MostRowsToTurn), vectors);
     }
 
-    /// <summary>How many parts of at most so many a length needs.</summary>
-    private static int Parts(int length, int most) => (length + most - 1) / most;
-
     /// <summary>Start and length of one of several parts of a length that share its units evenly, so that none is much shorter than the others.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static (int Start, int Length) Part(int length, int part, int parts, int unit)
     {
-        (int units, int longer) = Math.DivRem(Parts(length, unit), parts);
+        (int units, int longer) = Math.DivRem(Split.Blocks(length, unit), parts);
         int start = ((part * units) + Math.Min(part, longer)) * unit;
         return (start, Math.Min((units + (part < longer ? 1 : 0)) * unit, length - start));
     }
@@ -100,7 +97,7 @@ internal static unsafe class ProductBlocks<S, V, T>
         private T* packedA;
         private T* packedB;
 
-        private readonly int Strips => Parts(Columns, MaxVectors * S.Count);
+        private readonly int Strips => Split.Blocks(Columns, MaxVectors * S.Count);
 
         /// <summary>Packs every strip of B, or only the last one where it is not whole vectors.</summary>
         public void PackB()
@@ -120,13 +117,21 @@ internal static unsafe class ProductBlocks<S, V, T>
         }
 
         private readonly void PackStrip(int column, int columns, T* target) =>
-            Packing<S, V, T>.Strip(SourceB(column), Product.RowStepB, Product.ColumnStepB, target, Depth, columns, Parts(columns, S.Count) * S.Count);
+            Packing<S, V, T>.Strip(
+                SourceB(column),
+                Product.RowStepB,
+                Product.ColumnStepB,
+                target,
+                Depth,
+                columns,
+                Split.Blocks(columns, S.Count) * S.Count
+            );
 
         /// <summary>Runs all tiles of the present rows; a strip of B is used for every tile of rows before the next one.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run()
         {
-            int tiles = Parts(Rows, MaxRows);
+            int tiles = Split.Blocks(Rows, MaxRows);
             int strips = Strips;
             packedA = PackedA ? PackA(tiles) : null;
             int largest = MaxRows * MaxVectors * S.Count;
@@ -141,7 +146,7 @@ internal static unsafe class ProductBlocks<S, V, T>
             for (int strip = 0; strip < strips; strip++)
             {
                 (int column, int columns) = Part(Columns, strip, strips, S.Count);
-                int vectors = Parts(columns, S.Count);
+                int vectors = Split.Blocks(columns, S.Count);
                 bool packed = PackedB || columns % S.Count != 0;
                 T* copy = StripByStrip ? packedB : packedB + ((long)column * Depth);
                 if (packed && StripByStrip)
@@ -161,7 +166,7 @@ internal static unsafe class ProductBlocks<S, V, T>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private readonly void RunStrip(TileCall call, int tiles, Source next, T* start, T* apart, int column, int columns)
         {
-            int vectors = Parts(columns, S.Count);
+            int vectors = Split.Blocks(columns, S.Count);
             T* c = (T*)call.C;
             bool whole = columns % S.Count == 0;
             bool transposed = Product.ColumnStepC != 1;
@@ -245,7 +250,7 @@ internal static unsafe class ProductBlocks<S, V, T>
         /// <summary>Starts a tile from the sums that C holds, copied where their rows are not whole vectors or where they may be asked for twice.</summary>
         private readonly void Continue(TileCall* call, T* c, T* copy, int height, int columns)
         {
-            long step = copy == null ? Product.RowStepC : Parts(columns, S.Count) * S.Count;
+            long step = copy == null ? Product.RowStepC : Split.Blocks(columns, S.Count) * S.Count;
             call->Start = (byte*)(copy == null ? c : copy);
             call->RowStepStart = (nint)(step * sizeof(T));
             if (copy != null && Product.ColumnStepC != 1)

@@ -99,11 +99,9 @@ internal static unsafe class ProductLoop<S, V, T>
             return double.PositiveInfinity;
         }
 
-        double vectors = Vectors(columns);
+        double vectors = Split.Blocks(columns, S.Count);
         return ((1.2 * ZeroTerms<S, V, T>.Left(p)) + (0.5 / Math.Min(vectors, SparseRows<S, V, T>.MaxVectors))) * vectors * S.Count / columns;
     }
-
-    private static int Vectors(int length) => (length + S.Count - 1) / S.Count;
 
     /// <summary>How many columns beyond whole vectors are so few that rows fill the lanes better: a vector for them would be nearly empty.</summary>
     private static int Remainder(in Product p)
@@ -111,7 +109,7 @@ internal static unsafe class ProductLoop<S, V, T>
         int rest = p.N % S.Count;
 
         // Tiles of narrow registers are two vectors wide: where the last one is, a vector less would save nothing.
-        if (sizeof(V) < 64 && Vectors(p.N) % 2 == 0)
+        if (sizeof(V) < 64 && Split.Blocks(p.N, S.Count) % 2 == 0)
         {
             return 0;
         }

@@ -68,17 +68,14 @@ internal static unsafe class SparseRows<S, V, T>
     /// <param name="p">The product, whose B is finite; without an epilogue where C is stored transposed.</param>
     public static void Run(in Product p)
     {
-        int vectors = Parts(p.N, S.Count);
-        int strips = Parts(vectors, MaxVectors);
+        int vectors = Split.Blocks(p.N, S.Count);
+        int strips = Split.Blocks(vectors, MaxVectors);
         for (int strip = 0; strip < strips; strip++)
         {
             (long first, long end) = Split.Range(vectors, strip, strips);
             new Strip(p, (int)first, (int)(end - first)).Run();
         }
     }
-
-    /// <summary>How many parts of at most so many a length needs.</summary>
-    private static int Parts(int length, int most) => (length + most - 1) / most;
 
     /// <summary>Some columns of C.</summary>
     private readonly struct Strip(Product product, int firstVector, int vectors)
@@ -91,7 +88,7 @@ internal static unsafe class SparseRows<S, V, T>
 
         public void Run()
         {
-            int blocks = Parts(product.M, SumBytes / (Width * sizeof(T)));
+            int blocks = Split.Blocks(product.M, SumBytes / (Width * sizeof(T)));
             for (int block = 0; block < blocks; block++)
             {
                 (long first, long end) = Split.Range(product.M, block, blocks, unit: S.Count);
@@ -103,7 +100,7 @@ internal static unsafe class SparseRows<S, V, T>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void RunRows(int firstRow, int endRow)
         {
-            int parts = Parts(product.K, ZeroTerms<S, V, T>.MostTerms);
+            int parts = Split.Blocks(product.K, ZeroTerms<S, V, T>.MostTerms);
             int keptRows = parts == 1 ? S.Count : endRow - firstRow;
             T* sums = (T*)Workspace.Get(Workspace.Purpose.SparseSums, (long)keptRows * Width * sizeof(T));
             T* copyOfA = (T*)Workspace.Get(Workspace.Purpose.SparseA, (long)ZeroTerms<S, V, T>.MostTerms * S.Count * sizeof(T));

@@ -38,8 +38,8 @@ internal static unsafe class ReductionLoop<S, V, T, C>
     {
         bool rows = job.Inner == 1;
         long chunk = rows ? Lanes<S, V, T, C>.Chunk : RowChunk;
-        job.Chunks = Math.Max(1, (job.Reduce + chunk - 1) / chunk);
-        job.Blocks = (job.Inner + InnerBlock - 1) / InnerBlock;
+        job.Chunks = Math.Max(1, Split.Blocks(job.Reduce, chunk));
+        job.Blocks = Split.Blocks(job.Inner, InnerBlock);
         if (job.Items == 0)
         {
             return;

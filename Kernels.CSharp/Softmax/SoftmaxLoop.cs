@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Hybrid.Kernels;
 
@@ -18,7 +19,8 @@ internal struct SoftmaxJob
 /// <summary>Softmax and its relatives; each row's sum has the order of <see cref="Lanes{S, V, T, C}"/>.</summary>
 /// <remarks>
 /// Short rows are latency bound: maximum, exponentials, sum and division wait for each other. So up to <see cref="BlockRows"/> rows go
-/// through each of these steps before the next step, which changes no bit, for rows are independent.
+/// through each of these steps before the next step, which changes no bit, for rows are independent. Between the steps a row is whole registers: what
+/// parts of registers were stored to waits before it can be loaded (0.6 of the time at 512 x 10).
 /// </remarks>
 internal static unsafe class SoftmaxLoop<S, V, T>
     where S : ISimd<V, T>
@@ -27,153 +29,149 @@ internal static unsafe class SoftmaxLoop<S, V, T>
 {
     private const int BlockRows = 16;
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Softmax(int part, nint context)
-    {
-        SoftmaxJob* job = (SoftmaxJob*)context;
-        T* largest = stackalloc T[BlockRows];
-        T* sums = stackalloc T[BlockRows];
-        V one = S.Const(1.0);
-        (long from, long to) = Split.Range(job->Rows, part, job->Parts);
-        for (long first = from; first < to; )
-        {
-            int rows = RowsOfBlock(job, to - first);
-            T* y = (T*)job->Y + (first * job->Columns);
-            Exponentials((T*)job->X + (first * job->Columns), y, rows, job->Columns, largest, sums);
-            for (int row = 0; row < rows; row++)
-            {
-                DivideAndScale(y + (row * job->Columns), job->Columns, S.Broadcast(sums[row]), one);
-            }
+    /// <summary>y = softmax(x) for each row.</summary>
+    public static void Softmax(int part, nint context) => Run(part, context, &SoftmaxRows);
 
-            first += rows;
+    /// <summary>y = log(softmax(x)) for each row.</summary>
+    public static void LogSoftmax(int part, nint context) => Run(part, context, &LogSoftmaxRows);
+
+    /// <summary>The loss of each row.</summary>
+    public static void CrossEntropy(int part, nint context) => Run(part, context, &CrossEntropyRows);
+
+    /// <summary>The gradient of each row's loss, and the loss itself if there is a place for it.</summary>
+    public static void CrossEntropyGradient(int part, nint context) => Run(part, context, &CrossEntropyGradientRows);
+
+    /// <summary>A part of the rows, block by block.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Run(int part, nint context, delegate* <in SoftmaxJob, Block, void> finish)
+    {
+        ref SoftmaxJob job = ref *(SoftmaxJob*)context;
+        (long from, long to) = Split.Range(job.Rows, part, job.Parts);
+        int most = (int)Math.Clamp(4096 / job.Columns, 1, BlockRows);
+        T* numbers = stackalloc T[2 * BlockRows];
+        Block block = new()
+        {
+            Columns = job.Columns,
+            Width = Split.Blocks(job.Columns, S.Count) * S.Count,
+            Largest = numbers,
+            Sums = numbers + BlockRows,
+        };
+        block.Exponentials = (T*)Workspace.Get(Workspace.Purpose.Row, most * block.Width * sizeof(T));
+        for (block.First = from; block.First < to; block.First += block.Rows)
+        {
+            block.Rows = (int)Math.Min(to - block.First, most);
+            block.X = (T*)job.X + (block.First * job.Columns);
+            Exponentials(block);
+            finish(job, block);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void LogSoftmax(int part, nint context)
+    private static void SoftmaxRows(in SoftmaxJob job, Block block)
     {
-        SoftmaxJob* job = (SoftmaxJob*)context;
-        T* exponentials = (T*)Workspace.Get(Workspace.Purpose.Row, BlockRows * job->Columns * sizeof(T));
-        T* largest = stackalloc T[BlockRows];
-        T* logs = stackalloc T[BlockRows];
-        (long from, long to) = Split.Range(job->Rows, part, job->Parts);
-        for (long first = from; first < to; )
+        T* y = (T*)job.Y + (block.First * job.Columns);
+        for (int row = 0; row < block.Rows; row++)
         {
-            int rows = RowsOfBlock(job, to - first);
-            T* x = (T*)job->X + (first * job->Columns);
-            T* y = (T*)job->Y + (first * job->Columns);
-            Exponentials(x, exponentials, rows, job->Columns, largest, logs);
-            Logarithms(logs);
-            for (int row = 0; row < rows; row++)
-            {
-                V shift = S.Broadcast(largest[row]);
-                V log = S.Broadcast(logs[row]);
-                for (long i = 0; i < job->Columns; i += S.Count)
-                {
-                    int lanes = (int)Math.Min(S.Count, job->Columns - i);
-                    S.StorePart(y + i, S.Sub(S.Sub(S.LoadPart(x + i, lanes, S.Zero), shift), log), lanes);
-                }
-
-                x += job->Columns;
-                y += job->Columns;
-            }
-
-            first += rows;
+            DivideAndScale(block.Row(row), y + (row * job.Columns), job.Columns, S.Broadcast(block.Sums[row]), S.Const(1.0));
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void CrossEntropy(int part, nint context)
+    private static void LogSoftmaxRows(in SoftmaxJob job, Block block)
     {
-        SoftmaxJob* job = (SoftmaxJob*)context;
-        T* exponentials = (T*)Workspace.Get(Workspace.Purpose.Row, BlockRows * job->Columns * sizeof(T));
-        T* largest = stackalloc T[BlockRows];
+        T* x = block.X;
+        T* y = (T*)job.Y + (block.First * job.Columns);
+        for (int row = 0; row < BlockRows; row += S.Count)
+        {
+            S.Store(block.Sums + row, VectorMath.Log<S, V, T>(S.Load(block.Sums + row)));
+        }
+
+        for (int row = 0; row < block.Rows; row++)
+        {
+            V shift = S.Broadcast(block.Largest[row]);
+            V log = S.Broadcast(block.Sums[row]);
+            for (long i = 0; i < job.Columns; i += S.Count)
+            {
+                int lanes = (int)Math.Min(S.Count, job.Columns - i);
+                S.StorePart(y + i, S.Sub(S.Sub(S.LoadPart(x + i, lanes, S.Zero), shift), log), lanes);
+            }
+
+            x += job.Columns;
+            y += job.Columns;
+        }
+    }
+
+    /// <summary>log(sum of e^(x - max x)) - (x[label] - max x).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void CrossEntropyRows(in SoftmaxJob job, Block block)
+    {
         T* labelled = stackalloc T[BlockRows];
-        T* sums = stackalloc T[BlockRows];
-        (long from, long to) = Split.Range(job->Rows, part, job->Parts);
-        for (long first = from; first < to; )
+        int* labels = (int*)job.Labels + block.First;
+        for (int row = 0; row < block.Rows; row++)
         {
-            int rows = RowsOfBlock(job, to - first);
-            Labelled(job, first, rows, labelled);
-            Exponentials((T*)job->X + (first * job->Columns), exponentials, rows, job->Columns, largest, sums);
-            Losses((T*)job->Losses + first, rows, labelled, largest, sums);
-            first += rows;
+            labelled[row] = block.X[(row * job.Columns) + labels[row]];
+        }
+
+        for (int row = 0; row < block.Rows; row += S.Count)
+        {
+            V log = VectorMath.Log<S, V, T>(S.Load(block.Sums + row));
+            V loss = S.Sub(log, S.Sub(S.Load(labelled + row), S.Load(block.Largest + row)));
+            S.StorePart((T*)job.Losses + block.First + row, loss, Math.Min(S.Count, block.Rows - row));
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void CrossEntropyGradient(int part, nint context)
+    private static void CrossEntropyGradientRows(in SoftmaxJob job, Block block)
     {
-        SoftmaxJob* job = (SoftmaxJob*)context;
-        T* largest = stackalloc T[BlockRows];
-        T* labelled = stackalloc T[BlockRows];
-        T* sums = stackalloc T[BlockRows];
-        (long from, long to) = Split.Range(job->Rows, part, job->Parts);
-        for (long first = from; first < to; )
+        if (job.Losses != 0)
         {
-            int rows = RowsOfBlock(job, to - first);
-            T* y = (T*)job->Y + (first * job->Columns);
-            Labelled(job, first, rows, labelled);
-            Exponentials((T*)job->X + (first * job->Columns), y, rows, job->Columns, largest, sums);
-            if (job->Losses != 0)
-            {
-                Losses((T*)job->Losses + first, rows, labelled, largest, sums);
-            }
+            // Before the gradient, which may take the memory of the logits.
+            CrossEntropyRows(job, block);
+        }
 
-            for (int row = 0; row < rows; row++)
-            {
-                V sum = S.Broadcast(sums[row]);
-                V weight = S.Broadcast(((T*)job->Weights)[first + row]);
-                T* target = y + ((int*)job->Labels)[first + row];
-                V probability = S.Div(S.Broadcast(*target), sum);
-                DivideAndScale(y, job->Columns, sum, weight);
-                S.StorePart(target, S.Mul(S.Sub(probability, S.Const(1.0)), weight), 1);
-                y += job->Columns;
-            }
-
-            first += rows;
+        T* y = (T*)job.Y + (block.First * job.Columns);
+        for (int row = 0; row < block.Rows; row++)
+        {
+            T* x = block.Row(row);
+            T weight = ((T*)job.Weights)[block.First + row];
+            int label = ((int*)job.Labels)[block.First + row];
+            DivideAndScale(x, y, job.Columns, S.Broadcast(block.Sums[row]), S.Broadcast(weight));
+            Vector128<T> probability = Vector128.CreateScalarUnsafe(x[label]) / Vector128.CreateScalarUnsafe(block.Sums[row]);
+            y[label] = ((probability - Vector128<T>.One) * Vector128.CreateScalarUnsafe(weight)).ToScalar();
+            y += job.Columns;
         }
     }
 
-    /// <summary>The logits at the labels of a block's rows.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Labelled(SoftmaxJob* job, long first, int rows, T* labelled)
+    /// <summary>Some rows: their exponentials, and the numbers by which they are told apart.</summary>
+    private struct Block
     {
-        T* x = (T*)job->X + (first * job->Columns);
-        int* labels = (int*)job->Labels + first;
-        for (int row = 0; row < rows; row++)
-        {
-            labelled[row] = x[labels[row]];
-            x += job->Columns;
-        }
+        public T* X;
+        public long First;
+        public int Rows;
+        public long Columns;
+
+        /// <summary>e^(x - max x), each row in whole registers: what parts of registers were stored to could not be loaded soon after.</summary>
+        public T* Exponentials;
+
+        /// <summary>Elements from a row of exponentials to the next.</summary>
+        public long Width;
+        public T* Largest;
+        public T* Sums;
+
+        public readonly T* Row(int row) => Exponentials + (row * Width);
     }
 
-    /// <summary>log(sum of e^(x - max x)) - (x[label] - max x) for each row of a block.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Losses(T* losses, int rows, T* labelled, T* largest, T* sums)
-    {
-        for (int row = 0; row < rows; row += S.Count)
-        {
-            V log = VectorMath.Log<S, V, T>(S.Load(sums + row));
-            V loss = S.Sub(log, S.Sub(S.Load(labelled + row), S.Load(largest + row)));
-            S.StorePart(losses + row, loss, Math.Min(S.Count, rows - row));
-        }
-    }
-
-    /// <summary>Few enough rows to stay in the first-level cache.</summary>
-    private static int RowsOfBlock(SoftmaxJob* job, long left) => (int)Math.Min(left, Math.Clamp(4096 / job->Columns, 1, BlockRows));
-
-    /// <summary>y = e^(x - max x) for each row, with the maxima and sums of the rows. y may be x.</summary>
+    /// <summary>The exponentials of a block's rows, with their maxima and sums.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Exponentials(T* x, T* y, int rows, long columns, T* largest, T* sums)
+    private static void Exponentials(Block block)
     {
-        Reduce<MaxCombiner>(x, rows, columns, largest);
-
-        for (int row = 0; row < rows; row++)
+        long columns = block.Columns;
+        Reduce<MaxCombiner>(block.X, columns, block, block.Largest);
+        for (int row = 0; row < block.Rows; row++)
         {
-            V shift = S.Broadcast(largest[row]);
-            T* from = x + (row * columns);
-            T* to = y + (row * columns);
+            V shift = S.Broadcast(block.Largest[row]);
+            T* from = block.X + (row * columns);
+            T* to = block.Row(row);
             long i = 0;
             for (; i <= columns - S.Count; i += S.Count)
             {
@@ -182,51 +180,39 @@ internal static unsafe class SoftmaxLoop<S, V, T>
 
             if (i < columns)
             {
-                int lanes = (int)(columns - i);
-                S.StorePart(to + i, VectorMath.Exp<S, V, T>(S.Sub(S.LoadPart(from + i, lanes, S.Zero), shift)), lanes);
+                S.Store(to + i, VectorMath.Exp<S, V, T>(S.Sub(S.LoadPart(from + i, (int)(columns - i), S.Zero), shift)));
             }
         }
 
-        Reduce<SumCombiner>(y, rows, columns, sums);
+        Reduce<SumCombiner>(block.Exponentials, block.Width, block, block.Sums);
     }
 
     /// <summary>Reduces each row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Reduce<C>(T* x, int rows, long columns, T* results)
+    private static void Reduce<C>(T* x, long step, in Block block, T* results)
         where C : struct, ICombiner
     {
-        bool isShort = columns <= Lanes<S, V, T, C>.Short;
-        for (int row = 0; row < rows; row++)
+        bool isShort = block.Columns <= Lanes<S, V, T, C>.Short;
+        for (int row = 0; row < block.Rows; row++)
         {
-            results[row] = isShort ? Lanes<S, V, T, C>.OneLane(x, (int)columns) : Lanes<S, V, T, C>.Run(x, columns);
-            x += columns;
+            results[row] = isShort ? Lanes<S, V, T, C>.OneLane(x, (int)block.Columns) : Lanes<S, V, T, C>.Run(x, block.Columns);
+            x += step;
         }
     }
 
-    /// <summary>Logarithms of a block's sums in place; those beyond its rows do not matter.</summary>
+    /// <summary>y = x / divisor * factor; x is whole registers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Logarithms(T* sums)
-    {
-        for (int row = 0; row < BlockRows; row += S.Count)
-        {
-            S.Store(sums + row, VectorMath.Log<S, V, T>(S.Load(sums + row)));
-        }
-    }
-
-    /// <summary>y = y / divisor * factor.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void DivideAndScale(T* y, long count, V divisor, V factor)
+    private static void DivideAndScale(T* x, T* y, long count, V divisor, V factor)
     {
         long i = 0;
         for (; i <= count - S.Count; i += S.Count)
         {
-            S.Store(y + i, S.Mul(S.Div(S.Load(y + i), divisor), factor));
+            S.Store(y + i, S.Mul(S.Div(S.Load(x + i), divisor), factor));
         }
 
         if (i < count)
         {
-            int lanes = (int)(count - i);
-            S.StorePart(y + i, S.Mul(S.Div(S.LoadPart(y + i, lanes, S.Zero), divisor), factor), lanes);
+            S.StorePart(y + i, S.Mul(S.Div(S.Load(x + i), divisor), factor), (int)(count - i));
         }
     }
 }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Hybrid.Kernels;
 
 /// <summary>How many parts a job is worth, and where each part lies.</summary>
@@ -17,6 +19,14 @@ internal static class Split
         return (int)Math.Min(items / grain, Math.Min(pool.Threads * 4L, WorkerPool.MaxParts));
     }
 
+    /// <summary>How many blocks of at most so many items hold all of them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Blocks(int items, int most) => (items + most - 1) / most;
+
+    /// <inheritdoc cref="Blocks(int, int)"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static long Blocks(long items, long most) => (items + most - 1) / most;
+
     /// <summary>Bounds of part <paramref name="part"/> of <paramref name="parts"/>, in whole multiples of <paramref name="unit"/>.</summary>
     public static (long Start, long End) Range(long items, int part, int parts, long unit = 1)
     {
@@ -25,7 +35,7 @@ internal static class Split
             return (0, items);
         }
 
-        long units = (items + unit - 1) / unit;
+        long units = Blocks(items, unit);
         long start = units * part / parts * unit;
         long end = units * (part + 1) / parts * unit;
         return (Math.Min(start, items), Math.Min(end, items));
