@@ -33,6 +33,11 @@ type internal Released(cell: string, version: int64) =
     member _.Cell = cell
     member _.Version = version
 
+/// Why a node has no inputs: it is a result of a compiled function, which did something that leads to gradients.
+[<Sealed; AllowNullLiteral>]
+type internal Compiled(did: string) =
+    member _.Did = did
+
 /// The values that one evaluation kept because a sweep may still need them. It lives as long as the nodes do, and no longer than
 /// the first write to a cell that they were computed from.
 [<Sealed; AllowNullLiteral>]

@@ -63,13 +63,38 @@ type internal Signature(arguments: Tensor[]) =
 /// One signature of a compiled function: its plan, and what to do with the outputs.
 [<Sealed; AllowNullLiteral>]
 type internal Specialisation
-    (signature: Signature, plan: Plan, sources: Source[], order: Order, outputs: int, cells: TracedCell[], written: TracedCell[], graded: TracedCell[])
-    =
+    (
+        signature: Signature,
+        plan: Plan,
+        sources: Source[],
+        order: Order,
+        results: Node[],
+        cells: TracedCell[],
+        written: TracedCell[],
+        graded: TracedCell[]
+    ) =
+    let outputs = results.Length
+
+    // What a sweep from outside would silently leave out.
+    let tracked = results |> Array.map (fun n -> n.Tracked)
+
+    let compiled =
+        match cells |> Array.tryFind (fun c -> c.Input.Tracked) with
+        | Some traced -> Compiled $"read the trainable cell '{traced.Cell.Name}'"
+        | None -> Compiled "captured a tensor with a gradient to come"
+
     let changed = written |> Array.map (fun c -> c.Cell)
     let scopes = order.Nodes |> Array.map (fun n -> n.Scope)
     let mutable idle: Arguments = null
 
-    member _.Signature = signature
+    /// Whether a call now would be traced alike.
+    member _.Fits(arguments: Tensor[]) =
+        let mutable fits = signature.Fits arguments
+
+        for traced in cells do
+            fits <- fits && traced.Trainable = traced.Cell.Trainable
+
+        fits
 
     /// Runs the plan, writes the cells and returns the function's results.
     member this.Run(engine: Engine, arguments: Tensor[]) : Tensor[] =
@@ -93,10 +118,10 @@ type internal Specialisation
                 raise (
                     TapeException(
                         "compile",
-                        $"no gradient yet on cell '{traced.Cell.Name}', as when the function was compiled",
-                        "one from before the call",
+                        $"no gradient from before the call on cell '{traced.Cell.Name}', whose gradient the compiled function reads or adds to",
+                        "one",
                         "",
-                        "Call ZeroGrad inside the compiled function before Backward."
+                        "Call ZeroGrad inside of the compiled function, and Backward after it."
                     )
                 )
 
@@ -124,13 +149,23 @@ type internal Specialisation
                 Array.zeroCreate outputs
 
         for i in 0 .. outputs - 1 do
-            results[i] <- Tensor(Leaves.value values[plan.Results[plan.Results.Length - outputs + i]])
+            let value = values[plan.Results[plan.Results.Length - outputs + i]]
+
+            results[i] <-
+                Tensor(
+                    if tracked[i] then
+                        Node.MakeLeaf(Leaves.valuePrimitive, 0L, compiled, value.Shape, value.DType, value, true)
+                    else
+                        Leaves.value value
+                )
 
         results
 
-/// A function that is traced once for each signature (shapes, element types and mode) and then runs as one plan. Cells that it reads or
-/// writes are inputs and outputs of the plan; host numbers and tensors that it captured keep the value they had. Calls of a function that returns
-/// nothing, and writes cells that nobody reads from call to call, take no memory after the first few.
+/// A function that is traced once for each signature (shapes, element types, modes, and which of its cells are trainable) and then runs as one plan. Cells that
+/// it reads or writes are inputs and outputs of the plan; host numbers and tensors that it captured keep the value they had. Calls of a function that returns
+/// nothing, and writes cells that nobody reads from call to call, take no memory after the first few. Where an argument has a gradient to come, as
+/// inside of `grad`, the function itself is called and differentiated. Gradients of cells are computed inside: Backward from a result that depends on
+/// a trainable cell, or on what was captured and has a gradient to come, is refused.
 [<Sealed>]
 type CompiledFunction(f: Func<Tensor[], Tensor[]>) =
     let specialisations = List<Specialisation>()
@@ -194,11 +229,15 @@ type CompiledFunction(f: Func<Tensor[], Tensor[]>) =
                 | -1 -> Unbound
                 | i -> Argument i
 
-        Specialisation(Signature arguments, plan, order.Nodes |> Array.map source, order, results.Length, cells, written, graded)
+        Specialisation(Signature arguments, plan, order.Nodes |> Array.map source, order, results, cells, written, graded)
 
-    /// Runs the function. Throws TapeException if it reads a value that depends on its arguments or on cells.
+    /// Runs the function. Throws TapeException if it reads a value that depends on its arguments or on cells, or if it reads or adds to a gradient that
+    /// a cell has from before the call.
     member _.Invoke([<ParamArray>] arguments: Tensor[]) : Tensor[] =
-        if not (isNull (Trace.Current :> obj)) then
+        let differentiated =
+            Context.Current.Recording && arguments |> Array.exists (fun a -> a.Node.Tracked)
+
+        if differentiated || not (isNull (Trace.Current :> obj)) then
             f.Invoke arguments // Inside another compiled function it is simply a part of that one.
         else
             let engine = Engine.Current
@@ -208,7 +247,7 @@ type CompiledFunction(f: Func<Tensor[], Tensor[]>) =
                     let mutable found = null
 
                     for s in specialisations do
-                        if s.Signature.Fits arguments then
+                        if s.Fits arguments then
                             found <- s
 
                     if isNull found then

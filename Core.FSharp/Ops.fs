@@ -148,7 +148,7 @@ let sliceAxis (axis: int) (start: int) (stop: int voption) (step: int) (x: Node)
         [|
             for i in 0 .. x.Shape.Rank - 1 do
                 if i = axis then
-                    yield! [ start; (stop - start + step - 1) / step; step ]
+                    yield! [ start; (if stop = start then 0 else (stop - start - 1) / step + 1); step ]
                 else
                     yield! [ 0; x.Shape[i]; 1 ]
         |]

@@ -21,6 +21,17 @@ module internal Sweep =
             )
         )
 
+    let private compiled (node: Node) (reason: Compiled) =
+        raise (
+            TapeException(
+                "backward",
+                "values that gradients can flow through",
+                $"a result of a compiled function that {reason.Did}",
+                node.Path,
+                "Call Backward inside of the compiled function, or call the function itself; Detach makes such a result a plain number."
+            )
+        )
+
     /// Crosses Calls by the backward written by hand, and adds what that reports to the gradients by position.
     [<Sealed; AllowNullLiteral>]
     type private Crossing(order: Order, gradients: Node[]) =
@@ -101,6 +112,7 @@ module internal Sweep =
 
             match nodes[i].Payload with
             | :? Released as reason when nodes[i].Tracked -> released nodes[i] reason
+            | :? Compiled as reason when nodes[i].Tracked -> compiled nodes[i] reason
             | _ -> ()
 
         for struct (position, g) in seeds do

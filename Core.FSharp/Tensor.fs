@@ -601,11 +601,7 @@ type Tensor internal (node: Node) =
 
         let start, stop = position start, position stop
 
-        let count =
-            if stop <= start then
-                0
-            else
-                (stop - start + step - 1) / step
+        let count = if stop <= start then 0 else (stop - start - 1) / step + 1
 
         let ranges =
             Array.init (3 * node.Shape.Rank) (fun i ->
@@ -633,26 +629,26 @@ type Tensor internal (node: Node) =
                 )
 
             let mutable part = this
-
-            positions
-            |> Array.iteri (fun axis p ->
-                let length = node.Shape[axis]
-
-                if p < -length || p >= length then
-                    raise (
-                        ShapeException(
-                            "index",
-                            $"a position from {-length} to {length - 1} on axis {axis} of {node.Shape}",
-                            string p,
-                            Context.Current.Path,
-                            "Positions count from 0; -1 is the last."
-                        )
-                    )
-
-                let p = if p < 0 then p + length else p
-                part <- part.Slice(axis, p, p + 1))
-
+            positions |> Array.iteri (fun axis p -> part <- part.Only(axis, p, this))
             part.Reshape(node.Shape.ToArray()[positions.Length ..])
+
+    // One position along an axis, which stays; errors show the whole that it is a part of.
+    member private this.Only(axis: int, position: int, whole: Tensor) =
+        let length = whole.Shape[axis]
+
+        if position < -length || position >= length then
+            raise (
+                ShapeException(
+                    "index",
+                    $"a position from {-length} to {length - 1} on axis {axis} of {whole.Shape}",
+                    string position,
+                    Context.Current.Path,
+                    "Positions count from 0; -1 is the last."
+                )
+            )
+
+        let position = if position < 0 then position + length else position
+        this.Slice(axis, position, position + 1)
 
     member private this.Between(axis: int, first: int option, last: int option) =
         let stop =
@@ -675,7 +671,19 @@ type Tensor internal (node: Node) =
 
     /// F#'s slices of a column, such as `x[1..3, 2]`.
     member this.GetSlice(first: int option, last: int option, column: int) : Tensor =
-        this.Between(0, first, last).Transpose().At(column)
+        if node.Shape.Rank < 2 then
+            raise (
+                ShapeException(
+                    "index",
+                    "a tensor of two axes or more",
+                    string node.Shape,
+                    Context.Current.Path,
+                    "A slice and a position take an axis each."
+                )
+            )
+
+        let part = this.Between(0, first, last).Only(1, column, this)
+        part.Reshape(part.Shape.ToArray() |> Array.removeAt 1)
 
     /// F#'s slices of three axes.
     member this.GetSlice(f0: int option, l0: int option, f1: int option, l1: int option, f2: int option, l2: int option) =

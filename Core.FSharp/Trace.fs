@@ -19,13 +19,16 @@ type internal TracedCell(cell: CellState) =
 
     member _.Cell = cell
     member _.Input = input
+
+    /// Whether the cell was trainable.
+    member val Trainable = cell.Trainable
     member val Current = input with get, set
     member val Gradient: Node = null with get, set
 
     /// Whether the function set or cleared the gradient at all.
     member val GradientTouched = false with get, set
 
-    /// Whether it added to the gradient that was there before.
+    /// Whether it read or added to the gradient that was there before, of which there must be none.
     member val GradientContinued = false with get, set
 
     member this.Written = not (Object.ReferenceEquals(this.Current, input))
@@ -110,10 +113,10 @@ module internal CellAccess =
             trace.Refuse(cell, "the gradient")
             let traced = trace.Of cell
 
-            if traced.GradientTouched then
-                traced.Gradient
-            else
-                cell.Gradient
+            if not traced.GradientTouched then
+                traced.GradientContinued <- true
+
+            traced.Gradient
 
     let clearGradient (cell: CellState) =
         match Trace.Current with
@@ -136,6 +139,17 @@ module internal CellAccess =
                     string g.Shape,
                     Context.Current.Path,
                     "A gradient has the shape of its parameter."
+                )
+            )
+
+        if g.DType <> cell.DType then
+            raise (
+                ElementTypeException(
+                    "accumulate",
+                    $"a gradient of type {Value.NameOf cell.DType}, as cell '{cell.Name}' has",
+                    Value.NameOf g.DType,
+                    Context.Current.Path,
+                    "A gradient has the type of its parameter: convert it with To."
                 )
             )
 

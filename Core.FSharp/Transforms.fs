@@ -24,6 +24,19 @@ module Transforms =
                 )
             )
 
+    // What is multiplied with a derivative has the type of what it stands for.
+    let private requireType operation (what: string) (given: Tensor) (other: Tensor) =
+        if given.DType <> other.DType then
+            raise (
+                ElementTypeException(
+                    operation,
+                    $"a {what} of type {Value.NameOf other.DType}",
+                    Value.NameOf given.DType,
+                    Context.Current.Path,
+                    "Types never mix silently: convert it with To."
+                )
+            )
+
     // A variable of its own for x, with recording on: inside of a transform, NoGrad around it does not count.
     let private variable operation (x: Tensor) =
         requireFloat operation x
@@ -51,6 +64,7 @@ module Transforms =
                     )
                 )
 
+            requireType "vjp" "cotangent" cotangent y
             use _ = Recording.On()
             orZero x (Sweep.withRespectTo null y.Node cotangent.Node [| v.Node |]).[0]
 
@@ -145,6 +159,7 @@ module Transforms =
                 )
             )
 
+        requireType "jvp" "tangent" tangent x
         let y, pullback = vjp f x
         let u = variable "jvp" (zerosLike y)
         let g = pullback u

@@ -247,9 +247,11 @@ type internal CallRows(subject: Subject, state: State, options: CheckOptions) =
                     |> Array.maxBy (fun i ->
                         (if outside i then 1 else 0), (let r = ratio i in if Double.IsNaN r then infinity else r), gap i, Math.Abs a[i])
 
+            // Those that left the domain say nothing.
             let samples =
                 if options.Differences then
                     this.Samples(t, a, ea, worst :: List.ofArray (Array.truncate 8 excess))
+                    |> List.filter (fun s -> Double.IsFinite s.Difference)
                 else
                     []
 
@@ -361,7 +363,14 @@ type internal CallRows(subject: Subject, state: State, options: CheckOptions) =
             | Option.None when allZero a && allZero m ->
                 row.IsVacuous <- true
                 finish Verdict.NotChecked "zero everywhere by all paths: nothing was shown"
-            | Option.None when isNull m' && samples.IsEmpty -> finish Verdict.NotChecked "no backward by hand, and differences are off"
+            | Option.None when isNull m' && samples.IsEmpty ->
+                let differences =
+                    if options.Differences then
+                        "all differences leave the function's domain"
+                    else
+                        "differences are off"
+
+                finish Verdict.NotChecked $"no backward by hand, and {differences}"
             | Option.None when isNull m' -> finish Verdict.Agree "no backward by hand: automatic against differences"
             | Option.None -> finish Verdict.Agree ""
 

@@ -59,7 +59,10 @@ type internal Taken =
 /// The step is h = 2^round(log2 cbrt(e / S)), where e bounds the rounding of F (see ErrorBounds) and S is the sum of the magnitudes of its terms:
 /// that balances truncation (h^2) against rounding (e / h). It is scaled by the power of two next above |x|, if that is over 1. Where F is linear in
 /// the tensor, differences are exact for any step, and h is 1. A difference D(h) is judged by |D(2h) - D(h)|, three times the
-/// leading term of its truncation, plus the rounding (e(x+h) + e(x-h)) / 2h, plus the gradient's own rounding.
+/// leading term of its truncation, plus the rounding (e(x+h) + e(x-h)) / 2h, plus the gradient's own rounding. Where a step leaves the domain of F, which refuses it or is not
+/// finite there, as the logarithm is at a number smaller than h, shorter ones are tried; a difference of which none stays inside is NaN, and judges
+/// nothing. One that disagrees is taken again with a shorter step, and gives way to it if the two contradict each other, as they do where F has a pole
+/// within the longer one.
 [<Sealed>]
 type internal Differences(outputs: Node[], cotangents: Node[]) =
     let terms = Array.map2 Elementwise.mul outputs cotangents
@@ -95,11 +98,29 @@ type internal Differences(outputs: Node[], cotangents: Node[]) =
 
         Math.Pow(2.0, Math.Clamp(k, -20.0, -10.0))
 
+    // How much shorter a step is after one that left the domain, and the shortest.
+    let shorter = Math.Pow(2.0, -10.0)
+    let shortest = Math.Pow(2.0, -30.0)
+
     let powerAbove (x: float) =
         if x <= 1.0 then
             1.0
         else
             Math.Pow(2.0, Math.Ceiling(Math.Log2 x))
+
+    // A sample, and the part of the step that was taken, by the part to start from.
+    let settled (sample: float -> struct (Taken * float)) =
+        let struct (first, part) = sample 1.0
+
+        if Math.Abs(first.Difference - first.Expected) > first.Bound && part > shortest then
+            let struct (second, _) = sample (part * shorter)
+
+            if Math.Abs(first.Difference - second.Difference) > first.Bound + second.Bound then
+                second
+            else
+                first
+        else
+            first
 
     /// The step for magnitudes up to 1.
     member _.Step(linear: bool) = if linear then 1.0 else step0
@@ -113,8 +134,9 @@ type internal Differences(outputs: Node[], cotangents: Node[]) =
             linear[leaf] <- found
             found
 
-    /// The difference along a direction: the pairs of position and component that are not zero.
-    member private this.Along(leaf: Node, x: float[], direction: (int * float)[], linear: bool) =
+    /// The difference along a direction (the pairs of position and component that are not zero) with a part of the step or less, its error, whether a kink is near, and the part
+    /// that was taken.
+    member private this.Along(leaf: Node, x: float[], direction: (int * float)[], linear: bool, part: float) =
         let largest = direction |> Array.fold (fun m (i, _) -> max m (Math.Abs x[i])) 0.0
         let widest = direction |> Array.fold (fun m (_, v) -> max m (Math.Abs v)) 0.0
 
@@ -142,32 +164,50 @@ type internal Differences(outputs: Node[], cotangents: Node[]) =
 
             struct ((number plus[0] - number minus[0]) / width, (number plus[1] + number minus[1]) / width, sameBranches plus && sameBranches minus)
 
-        let struct (near, noise, same) = central h
+        let take h =
+            let struct (near, noise, same) = central h
 
-        if linear then
-            struct (near, noise, not same)
-        else
-            let struct (far, _, alsoSame) = central (2.0 * h)
-            struct (near, noise + Math.Abs(far - near), not (same && alsoSame))
+            if linear then
+                struct (near, noise, not same)
+            else
+                let struct (far, _, alsoSame) = central (2.0 * h)
+                struct (near, noise + Math.Abs(far - near), not (same && alsoSame))
+
+        let inside part =
+            try
+                match take (part * h) with
+                | struct (d, error, kink) when Double.IsFinite d && Double.IsFinite error -> ValueSome(struct (d, error, kink, part))
+                | _ -> ValueNone
+            with :? ValueException ->
+                ValueNone
+
+        let rec attempt part =
+            match inside part with
+            | ValueSome found -> found
+            | ValueNone when part > shortest -> attempt (part * shorter)
+            | ValueNone -> struct (nan, nan, false, part)
+
+        attempt part
 
     /// One sample at a coordinate. `slack` is the rounding bound of the gradient there.
     member this.Coordinate(leaf: Node, x: float[], position: int, gradient: float[], slack: float[], safety: float) =
-        let struct (d, error, kink) =
-            this.Along(leaf, x, [| position, 1.0 |], this.IsLinear leaf)
+        settled (fun part ->
+            let struct (d, error, kink, part) =
+                this.Along(leaf, x, [| position, 1.0 |], this.IsLinear leaf, part)
 
-        {
-            Position = position
-            Difference = d
-            Expected = gradient[position]
-            Bound = safety * (error + slack[position] + 4.0 * ErrorBounds.unit64 * Math.Abs d)
-            Kink = kink
-        }
+            struct ({
+                        Position = position
+                        Difference = d
+                        Expected = gradient[position]
+                        Bound = safety * (error + slack[position] + 4.0 * ErrorBounds.unit64 * Math.Abs d)
+                        Kink = kink
+                    },
+                    part))
 
     /// One sample along a random direction.
     member this.Projection(leaf: Node, x: float[], gradient: float[], slack: float[], draws: Draws, safety: float) =
         let v = Array.init x.Length (fun _ -> draws.Normal())
         let linear = this.IsLinear leaf
-        let struct (d, error, kink) = this.Along(leaf, x, Array.indexed v, linear)
         let mutable expected = 0.0
         let mutable own = 0.0
         let mutable size = 0.0
@@ -177,23 +217,26 @@ type internal Differences(outputs: Node[], cotangents: Node[]) =
             own <- own + slack[i] * Math.Abs v[i]
             size <- size + Math.Abs(gradient[i] * v[i])
 
-        // x + h v is rounded at each coordinate, by at most u |x| / h of the step.
-        let moved =
-            let h = this.Step linear
+        let largest = x |> Array.fold (fun m xi -> max m (Math.Abs xi)) 1.0
+        let (expected, own, size) = (expected, own, size)
 
-            x
-            |> Array.fold (fun m xi -> max m (Math.Abs xi)) 1.0
-            |> fun m -> 2.0 * m * ErrorBounds.unit64 / h * size
+        settled (fun part ->
+            let struct (d, error, kink, part) =
+                this.Along(leaf, x, Array.indexed v, linear, part)
 
-        {
-            Position = -1
-            Difference = d
-            Expected = expected
-            Bound =
-                safety
-                * (error
-                   + own
-                   + moved
-                   + ErrorBounds.gamma ErrorBounds.unit64 (int64 v.Length + 4L) * size)
-            Kink = kink
-        }
+            // x + h v is rounded at each coordinate, by at most u |x| / h of the step.
+            let moved = 2.0 * largest * ErrorBounds.unit64 / (part * this.Step linear) * size
+
+            struct ({
+                        Position = -1
+                        Difference = d
+                        Expected = expected
+                        Bound =
+                            safety
+                            * (error
+                               + own
+                               + moved
+                               + ErrorBounds.gamma ErrorBounds.unit64 (int64 v.Length + 4L) * size)
+                        Kink = kink
+                    },
+                    part))

@@ -70,7 +70,7 @@ let private derivatives: (string * (float -> float)) list =
         "exp(t)", Math.Exp
         "cos(t)", Math.Cos
         "sin(t)", Math.Sin
-        "sign(t)", (fun t -> float (Math.Sign t))
+        "sign(t)", (fun t -> if Double.IsNaN t then t else float (Math.Sign t))
         "1 / (2 sqrt(t))", (fun t -> if t > 0.0 then 0.5 / Math.Sqrt t else nan)
     ]
 
@@ -230,12 +230,16 @@ let private confined (e: Evidence) =
     if not (sameShape e) || e.Shape.Length = 0 then
         none
     else
-        let wrong =
+        // Those that differ by more than a part of some size.
+        let beyond (size: int -> float) =
             [|
                 for i in 0 .. e.Manual.Length - 1 do
-                    if not (Math.Abs(e.Manual[i] - e.Automatic[i]) <= e.Tolerance * scale) then
+                    if not (Math.Abs(e.Manual[i] - e.Automatic[i]) <= e.Tolerance * size i) then
                         i
             |]
+
+        let wrong = beyond (fun _ -> scale)
+        let atAll = beyond (fun i -> Math.Abs e.Automatic[i])
 
         let on axis =
             wrong |> Array.map (Fits.coordinate e.Shape axis) |> Array.distinct
@@ -253,7 +257,12 @@ let private confined (e: Evidence) =
                 let k = Fits.coordinate e.Shape axis i
                 e.Shape[axis] > 2 && (k = 0 || k = e.Shape[axis] - 1))
 
-        if wrong.Length = 0 || wrong.Length = e.Manual.Length then
+        // Where small differences lie elsewhere, the large ones are not confined to a place.
+        if
+            wrong.Length = 0
+            || wrong.Length = e.Manual.Length
+            || atAll.Length > wrong.Length
+        then
             none
         else
             match line with

@@ -103,8 +103,10 @@ let flipped (e: Evidence) =
         ]
         |> Seq.filter (List.forall (fun a -> e.Shape[a] > 1))
         |> Seq.tryPick (fun axes ->
-            match fits e e.Manual (Fits.flip e.Shape axes e.Automatic) with
-            | ValueSome c ->
+            let reversed = Fits.flip e.Shape axes e.Automatic
+
+            match fits e e.Manual reversed with
+            | ValueSome c when not (Fits.same e.Tolerance reversed e.Automatic) ->
                 let names = String.Join(", ", axes |> List.map number)
                 Some $"manual = {automatic e c} reversed along axis {names}, in {all e}: a kernel or sequence is flipped"
             | _ -> none)
@@ -126,7 +128,9 @@ let private permutedAlong (e: Evidence) (axis: int) (what: string) =
             k |> Option.iter (fun i -> taken[i] <- true)
             k)
 
-    if place |> Array.forall Option.isSome then
+    let moved = place |> Array.indexed |> Array.exists (fun (i, k) -> k <> Some i)
+
+    if moved && place |> Array.forall Option.isSome then
         let order = place |> Array.map Option.get |> Array.truncate 8
         let more = if place.Length > 8 then ", ..." else ""
         let text = String.Join(", ", order |> Array.map number) + more

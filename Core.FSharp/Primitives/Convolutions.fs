@@ -106,7 +106,7 @@ let private convolve operation (win: Window) (x: Node) (w: Node) =
             Kernel = struct (w4.Shape[2], w4.Shape[3])
         }
 
-    check operation win shown x4.Shape
+    let win = check operation win shown x4.Shape
 
     Node.Make(convPrimitive, 0L, pack win [], x4, w4, null) |> result operation
 

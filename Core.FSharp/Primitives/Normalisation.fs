@@ -278,7 +278,7 @@ let private bcePrimitive: Primitive =
 
                     // NaN stands for operands out of range alone: one look at what was just written, where these would take two.
                     if Elementwise.FirstNonFinite(dtype, o.Output, shape.Size) >= 0L then
-                        check "probabilities" "Apply sigmoid first, or use bceWithLogits." o.Inputs[0]
+                        check "probabilities" "Apply sigmoid first." o.Inputs[0]
                         check "targets" "Scale the targets to the interval [0, 1]." o.Inputs[1]))
     }
 

@@ -142,7 +142,7 @@ tie
 
 let private largest operation (win: Window) (x: Node) =
     let x4 = images operation x
-    check operation win x.Shape x4.Shape
+    let win = check operation win x.Shape x4.Shape
     covers operation win x.Shape x4.Shape
     takeAt x4 (maxPositions win x4) |> result operation
 
@@ -186,7 +186,7 @@ let private averageInputPrimitive =
 
 let private average operation (win: Window) (x: Node) =
     let x4 = images operation x
-    check operation win x.Shape x4.Shape
+    let win = check operation win x.Shape x4.Shape
     Node.Make(averagePrimitive, 0L, pack win [], x4, null, null) |> result operation
 
 /// The mean under each place of the window; padding counts as zeros, as PyTorch's default has it.

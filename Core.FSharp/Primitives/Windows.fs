@@ -54,8 +54,9 @@ let isLine (operation: string) = operation.EndsWith "1d"
 let refuse operation expected got advice =
     raise (ShapeException(operation, expected, got, Context.Current.Path, advice))
 
-/// Checks a window against the images, `shown` in errors, that it slides over.
-let check (operation: string) (w: Window) (shown: Shape) (shape: Shape) =
+/// Checks a window against the images, `shown` in errors, that it slides over. Gives it back with no stride larger than takes it from the first place
+/// beyond the last, and no dilation where there is nothing to spread, as these numbers are multiplied.
+let check (operation: string) (w: Window) (shown: Shape) (shape: Shape) : Window =
     let line = isLine operation
     let struct (kh, kw) = w.Kernel
     let struct (sh, sw) = w.Stride
@@ -76,24 +77,38 @@ let check (operation: string) (w: Window) (shown: Shape) (shape: Shape) =
         let got = if line then string left else $"{top} x {left}"
         refuse operation "a padding of at least 0" got "Cut off what should not be seen, with Slice."
 
-    let fits axis length before after kernel dilation =
-        let reach = dilation * (kernel - 1) + 1
+    let fitted axis length before after kernel stride dilation =
+        let reach = int64 dilation * int64 (kernel - 1) + 1L
+        let padding = int64 before + int64 after
+        let padded = int64 length + padding
 
-        if length + before + after < reach then
-            let padded =
-                if before + after > 0 then
-                    $" less {before + after} of padding"
-                else
-                    ""
+        if padded > int64 System.Int32.MaxValue then
+            refuse
+                operation
+                $"a {axis} of at most {System.Int32.MaxValue}, its padding included"
+                $"{length} in {shown} and {padding} of padding"
+                "Use less padding."
+
+        if padded < reach then
+            let less = if padding > 0L then $" less {padding} of padding" else ""
 
             refuse
                 operation
-                $"a {axis} of at least {reach - before - after}, as the window reaches over {reach}{padded}"
+                $"a {axis} of at least {reach - padding}, as the window reaches over {reach}{less}"
                 $"{length} in {shown}"
                 "Use a smaller kernel or dilation, or more padding."
 
-    fits "height" shape[2] top bottom kh dh
-    fits (if line then "length" else "width") shape[3] left right kw dw
+        struct (int (min (int64 stride) (padded - reach + 1L)), (if kernel = 1 then 1 else dilation))
+
+    let struct (sh, dh) = fitted "height" shape[2] top bottom kh sh dh
+
+    let struct (sw, dw) =
+        fitted (if line then "length" else "width") shape[3] left right kw sw dw
+
+    { w with
+        Stride = struct (sh, sw)
+        Dilation = struct (dh, dw)
+    }
 
 /// Height and width of what a window makes of images.
 let placesOf (w: Window) (shape: Shape) =

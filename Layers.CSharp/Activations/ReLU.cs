@@ -8,7 +8,7 @@ public sealed class ReLU : Module
     /// <inheritdoc/>
     protected override Tensor Compute(Tensor x) => x.Relu();
 
-    /// <summary>By hand: delta where the result is above 0, and 0 elsewhere.</summary>
+    /// <summary>By hand: delta where the result is above 0, and 0 elsewhere, also at NaN, where the derivative passes it on, as PyTorch's.</summary>
     protected override Tensor?[] Backward(Call call, Tensor?[] deltas)
     {
         if (deltas[0] is not { } delta)

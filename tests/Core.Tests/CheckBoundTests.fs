@@ -180,3 +180,38 @@ let ``Every sample of every primitive stays within its rounding bound`` () =
             Array.iteri (fun i e -> Assert.True(abs (a[i] - b[i]) <= 2.0 * e || a[i] = b[i], $"{p.Title}, {s.Name}: {a[i]} {b[i]} {e}")) bound
 
     Assert.True(ran > 80, string ran)
+
+/// Functions beside the end of their domain, with right backwards.
+let private beside: (string * (Tensor -> Tensor) * (Tensor -> Tensor) * float) list =
+    [
+        "log", (fun x -> x.Log()), (fun x -> 1.0 / x), 1e-5
+        "log of less than a step", (fun x -> x.Log()), (fun x -> 1.0 / x), 1e-9
+        "1 / x", (fun x -> 1.0 / x), (fun x -> -1.0 / x.Square()), 1e-6
+        "sqrt at its end", (fun x -> x.Sqrt()), (fun x -> 0.5 / x.Sqrt()), 0.0
+        "bce", (fun x -> Tensor.Of(Normalisation.bce x.Node (Tensor.Ones(x.Shape, x.DType)).Node)), (fun x -> -1.0 / x), 1e-5
+    ]
+
+let besideNames =
+    let data = TheoryData<string>()
+
+    for name, _, _, _ in beside do
+        data.Add name
+
+    data
+
+[<Theory; MemberData(nameof besideNames)>]
+let ``R16: a step that leaves the domain is made shorter, or is not judged`` (name: string) =
+    let _, f, slope, at = beside |> List.find (fun (n, _, _, _) -> n = name)
+    let x = Tensor.From [| at; 0.5; 0.25 |]
+    let report = checkVjp f (fun x g -> slope x * g) x
+    Assert.NotEqual(Verdict.Disagree, report.Verdict)
+
+    // A mistake is found all the same.
+    let wrong = checkVjp f (fun x g -> slope x * g * 1.5) x
+    Assert.Equal(Verdict.Disagree, wrong.Verdict)
+
+[<Fact>]
+let ``R15: numbers that are none are compared and diagnosed like others`` () =
+    let x = Tensor.From [| nan; 1.0; -2.0; 3.0 |]
+    let report = checkVjp (fun x -> x.Relu()) (fun _ g -> g * -1.0) x
+    Assert.Equal(Verdict.Disagree, report.Verdict)

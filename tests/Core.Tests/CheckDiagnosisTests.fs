@@ -300,3 +300,23 @@ let ``Noise has no simple explanation`` () =
 let ``Every entry of the table has a name of its own`` () =
     Assert.Equal(19, Diagnosis.Hypotheses.Count)
     Assert.Equal(Diagnosis.Hypotheses.Count, (Diagnosis.Hypotheses |> Seq.distinct |> Seq.length))
+
+[<Fact>]
+let ``What holds as well without a mistake is not said of one`` () =
+    // In the order that they have.
+    let close = a |> Array.map (fun x -> x * (1.0 + 1e-9))
+    Assert.DoesNotContain(texts (evidence shape close a), fun text -> text.Contains "another order")
+
+    // Alike in both directions, but for a factor.
+    let rows = Array.init 12 (fun i -> float (1 + i / 4))
+
+    Assert.DoesNotContain(texts (evidence shape (rows |> Array.map (fun x -> x * 4.0)) rows), fun text -> text.Contains "reversed")
+
+    // Large mistakes at the border, smaller ones everywhere.
+    let square = draw 9 16 |> Array.map (fun x -> x + 3.0)
+
+    let wrong =
+        square
+        |> Array.mapi (fun i x -> x + (if i / 4 = 0 || i / 4 = 3 then 1e-4 else 1e-8) * (1.0 + float i))
+
+    Assert.DoesNotContain(texts (evidence [| 4; 4 |] wrong square), fun text -> text.Contains "border" || text.Contains "all have index")

@@ -148,6 +148,12 @@ let private built: (string * (unit -> Node) * string) list =
         "conv2d of a small image with padding",
         (fun () -> Convolutions.conv2d (moving (1, 1) (1, 0) (1, 1)) (f32 [ 1; 2; 2; 4 ]) (f32 [ 3; 2; 5; 3 ])),
         "conv2d: expected a height of at least 3, as the window reaches over 5 less 2 of padding, got 2 in [1, 2, 2, 4]. Use a smaller kernel or dilation, or more padding."
+        "conv2d of a dilation whose reach is no int",
+        (fun () -> Convolutions.conv2d (moving (1, 1) (0, 0) (1, System.Int32.MaxValue)) (f32 [ 1; 2; 5; 5 ]) (f32 [ 3; 2; 3; 3 ])),
+        "conv2d: expected a width of at least 4294967295, as the window reaches over 4294967295, got 5 in [1, 2, 5, 5]. Use a smaller kernel or dilation, or more padding."
+        "conv2d of padding beyond an int",
+        (fun () -> Convolutions.conv2d (moving (1, 1) (System.Int32.MaxValue, 0) (1, 1)) (f32 [ 1; 2; 5; 5 ]) (f32 [ 3; 2; 3; 3 ])),
+        "conv2d: expected a height of at most 2147483647, its padding included, got 5 in [1, 2, 5, 5] and 4294967294 of padding. Use less padding."
         "conv2d without a stride",
         (fun () -> Convolutions.conv2d (moving (1, 0) (0, 0) (1, 1)) (f32 [ 1; 2; 5; 5 ]) (f32 [ 3; 2; 3; 3 ])),
         "conv2d: expected a stride of at least 1, got 1 x 0. Give both of its numbers a value of 1 or more."
@@ -308,10 +314,10 @@ let private evaluated: (string * (unit -> Node) * string) list =
         "crossEntropy: expected labels from 0 to 2, got -1 at [1]. Labels are positions among the classes: check them, or the size of the last layer."
         "bce of logits",
         (fun () -> Normalisation.bce (numbers ElementType.Float32 [ 0.5; 1.5 ]) (f32 [ 2 ])),
-        "bce: expected probabilities from 0 to 1, got 1.5 at [1]. Apply sigmoid first, or use bceWithLogits."
+        "bce: expected probabilities from 0 to 1, got 1.5 at [1]. Apply sigmoid first."
         "bce of NaN",
         (fun () -> Normalisation.bce (numbers ElementType.Float64 [ nan ]) (f64 [ 1 ])),
-        "bce: expected probabilities from 0 to 1, got NaN at [0]. Apply sigmoid first, or use bceWithLogits."
+        "bce: expected probabilities from 0 to 1, got NaN at [0]. Apply sigmoid first."
         "bce of no number as target",
         (fun () -> Normalisation.bce (f32 [ 2 ]) (numbers ElementType.Float32 [ 1.0; nan ])),
         "bce: expected targets from 0 to 1, got NaN at [1]. Scale the targets to the interval [0, 1]."

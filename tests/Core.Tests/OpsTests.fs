@@ -390,3 +390,49 @@ let ``Rows of a cell keep their numbers when it is written, and gradients pass t
     let parameter = Cell("weight", Tensor.From([| 1.0; 2.0; 3.0; 4.0 |], 2, 2))
     parameter.Value.Slice(0, 1, 2).Square().Sum().Backward()
     Assert.Equal<float[]>([| 0.0; 0.0; 6.0; 8.0 |], parameter.Grad.ToDoubles())
+
+[<Fact>]
+let ``A slice and a position take the first two axes, whatever follows`` () =
+    let x = Tensor.init [ 3; 4; 5 ] float
+    let column = x[0..1, 2]
+    Assert.Equal(Shape.Of [| 2; 5 |], column.Shape)
+    Assert.Equal<float[]>(Array.init 10 (fun i -> float (20 * (i / 5) + 10 + i % 5)), column.ToDoubles())
+    Assert.Equal<float[]>([| 3.0; 8.0 |], (Tensor.init [ 2; 5 ] float).[0..1, 3].ToDoubles())
+    Assert.Equal<float[]>(column.ToDoubles(), x[0..1, -2].ToDoubles())
+
+    for wrong, text in
+        [
+            (fun () -> x[0..1, 4]), "index: expected a position from -4 to 3 on axis 1 of [3, 4, 5], got 4. Positions count from 0; -1 is the last."
+            (fun () -> (Tensor.vector [ 1.0 ]).[0..0, 0]),
+            "index: expected a tensor of two axes or more, got [1]. A slice and a position take an axis each."
+        ] do
+        Assert.Equal(text, Assert.Throws<ShapeException>(fun () -> wrong () |> ignore).Message)
+
+[<Fact>]
+let ``A step beyond the axis leaves the first element`` () =
+    Assert.Equal<float[]>([| 3.0 |], (Tensor.vector [ 1.0; 2.0; 3.0; 4.0 ]).Slice(0, 2, 4, Int32.MaxValue).ToDoubles())
+
+/// Strides that only the first place is within, and the gradients of what is under it.
+[<Theory>]
+[<InlineData 4>]
+[<InlineData 1000>]
+[<InlineData 1000000000>]
+[<InlineData(Int32.MaxValue)>]
+let ``A stride beyond the image leaves one place`` (stride: int) =
+    let x = Tensor.init [ 1; 1; 4; 4 ] float
+    let w = Tensor.init [ 1; 1; 2; 2 ] (fun i -> float i + 1.0)
+    let apart = Windows.windowOf (2, 2) (stride, stride) (0, 0, 0, 0) (1, 1)
+
+    let under (values: float list) =
+        let image = Array.zeroCreate 16
+        List.iter2 (fun at v -> image[at] <- v) [ 0; 1; 4; 5 ] values
+        image
+
+    for f, expected, slope in
+        [
+            (fun (x: Tensor) -> Tensor.Of(Convolutions.conv2d apart x.Node w.Node)), 34.0, under [ 1.0; 2.0; 3.0; 4.0 ]
+            (fun x -> Tensor.Of(Pools.maxPool2d apart x.Node)), 5.0, under [ 0.0; 0.0; 0.0; 1.0 ]
+            (fun x -> Tensor.Of(Pools.avgPool2d apart x.Node)), 2.5, under [ 0.25; 0.25; 0.25; 0.25 ]
+        ] do
+        Assert.Equal<float[]>([| expected |], (f x).ToDoubles())
+        Assert.Equal<float[]>(slope, (grad (fun x -> (f x).Sum()) x).ToDoubles())

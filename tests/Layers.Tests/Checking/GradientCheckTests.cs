@@ -24,6 +24,17 @@ public sealed class GradientCheckTests
         Assert.All(report.Rows, row => Assert.Equal(Verdict.Agree, row.Verdict));
     }
 
+    /// <summary>Where differences would leave the loss's domain, and where numbers are none.</summary>
+    [Fact]
+    public void Saturated_probabilities_and_NaN_are_checked()
+    {
+        var saturated = Tensor.From([1e-5, 0.0, 1.0, 0.5], 2, 2);
+        var report = GradientCheck.Of(new BCELoss(), Tensor.From([1.0, 0.0, 1.0, 0.25], 2, 2), saturated);
+        Assert.True(report.Succeeded, report.ToString());
+        var rectified = GradientCheck.Of(new ReLU(), Tensor.From([double.NaN, 1.0, -2.0, 3.0], 2, 2));
+        Assert.Equal(Verdict.Disagree, rectified.Rows[0].Verdict); // By hand it holds NaN back.
+    }
+
     public static TheoryData<string> Losses => [.. new[] { "mse", "bce", "cross-entropy", "cross-entropy rows", "nll" }];
 
     [Theory]
