@@ -54,11 +54,11 @@ let private normalisation name text latex (run: ElementType * nativeint * native
 
 let private softmaxPrimitive =
     normalisation "softmax" "softmax({0})" @"\operatorname{softmax}({0})" (fun (t, y, x, rows, columns, pool) ->
-        Softmax.Run(t, y, x, rows, columns, pool))
+        SoftmaxRows.Run(t, y, x, rows, columns, pool))
 
 let private logSoftmaxPrimitive =
     normalisation "logSoftmax" "logSoftmax({0})" @"\log\operatorname{softmax}({0})" (fun (t, y, x, rows, columns, pool) ->
-        Softmax.LogSoftmax(t, y, x, rows, columns, pool))
+        SoftmaxRows.LogSoftmax(t, y, x, rows, columns, pool))
 
 /// exp(x) divided by its sum along an axis; stable for x of any size.
 let softmax (axis: int) (x: Node) = overAxis softmaxPrimitive axis x
@@ -138,7 +138,7 @@ let private crossEntropyPrimitive: Primitive =
                 let shape = n.B.Shape
 
                 Kernel(fun o ->
-                    Softmax.CrossEntropy(dtype, o.Output, o.Inputs[0], o.Inputs[1], rows, classes, o.Pool)
+                    SoftmaxRows.CrossEntropy(dtype, o.Output, o.Inputs[0], o.Inputs[1], rows, classes, o.Pool)
                     |> Selection.checkPosition "crossEntropy" "labels" classes shape labelAdvice o.Inputs[1]))
     }
 
@@ -178,7 +178,7 @@ let private crossEntropyGradientPrimitive: Primitive =
                 let shape = n.C.Shape
 
                 Kernel(fun o ->
-                    Softmax.CrossEntropyGradient(dtype, o.Output, o.Inputs[1], o.Inputs[2], o.Inputs[0], rows, classes, o.Pool, o.Second)
+                    SoftmaxRows.CrossEntropyGradient(dtype, o.Output, o.Inputs[1], o.Inputs[2], o.Inputs[0], rows, classes, o.Pool, o.Second)
                     |> Selection.checkPosition "crossEntropy" "labels" classes shape labelAdvice o.Inputs[2]))
     }
 

@@ -30,16 +30,16 @@ internal static unsafe class SoftmaxLoop<S, V, T>
     private const int BlockRows = 16;
 
     /// <summary>y = softmax(x) for each row.</summary>
-    public static void Softmax(int part, nint context) => Run(part, context, &SoftmaxRows);
+    public static void Softmax(int part, nint context) => Run(part, context, &Probabilities);
 
     /// <summary>y = log(softmax(x)) for each row.</summary>
-    public static void LogSoftmax(int part, nint context) => Run(part, context, &LogSoftmaxRows);
+    public static void LogSoftmax(int part, nint context) => Run(part, context, &Logarithms);
 
     /// <summary>The loss of each row.</summary>
-    public static void CrossEntropy(int part, nint context) => Run(part, context, &CrossEntropyRows);
+    public static void CrossEntropy(int part, nint context) => Run(part, context, &Losses);
 
     /// <summary>The gradient of each row's loss, and the loss itself if there is a place for it.</summary>
-    public static void CrossEntropyGradient(int part, nint context) => Run(part, context, &CrossEntropyGradientRows);
+    public static void CrossEntropyGradient(int part, nint context) => Run(part, context, &Gradients);
 
     /// <summary>A part of the rows, block by block.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -67,7 +67,7 @@ internal static unsafe class SoftmaxLoop<S, V, T>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void SoftmaxRows(in SoftmaxJob job, Block block)
+    private static void Probabilities(in SoftmaxJob job, Block block)
     {
         T* y = (T*)job.Y + (block.First * job.Columns);
         for (int row = 0; row < block.Rows; row++)
@@ -77,7 +77,7 @@ internal static unsafe class SoftmaxLoop<S, V, T>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void LogSoftmaxRows(in SoftmaxJob job, Block block)
+    private static void Logarithms(in SoftmaxJob job, Block block)
     {
         T* x = block.X;
         T* y = (T*)job.Y + (block.First * job.Columns);
@@ -103,7 +103,7 @@ internal static unsafe class SoftmaxLoop<S, V, T>
 
     /// <summary>log(sum of e^(x - max x)) - (x[label] - max x).</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void CrossEntropyRows(in SoftmaxJob job, Block block)
+    private static void Losses(in SoftmaxJob job, Block block)
     {
         T* labelled = stackalloc T[BlockRows];
         int* labels = (int*)job.Labels + block.First;
@@ -121,12 +121,12 @@ internal static unsafe class SoftmaxLoop<S, V, T>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void CrossEntropyGradientRows(in SoftmaxJob job, Block block)
+    private static void Gradients(in SoftmaxJob job, Block block)
     {
         if (job.Losses != 0)
         {
             // Before the gradient, which may take the memory of the logits.
-            CrossEntropyRows(job, block);
+            Losses(job, block);
         }
 
         T* y = (T*)job.Y + (block.First * job.Columns);

@@ -40,7 +40,7 @@ public sealed class SoftmaxTests
         float[] x = Values.Random<float>(Rows * Columns, 1, -5, 5);
         float[] g = Values.Random<float>(Rows, 2);
         int[] labels = Values.Random<int>(Rows, 3, 0, Columns);
-        float[] softmax = Run<float>(Softmax.Run, x, Rows, Columns, Serial);
+        float[] softmax = Run<float>(SoftmaxRows.Run, x, Rows, Columns, Serial);
         float[] gradient = Gradient(x, labels, g, Rows, Columns, Serial);
         for (int i = 0; i < x.Length; i++)
         {
@@ -53,10 +53,10 @@ public sealed class SoftmaxTests
     public void Rows_of_extremes_are_as_documented()
     {
         float inf = float.PositiveInfinity;
-        Assert.Equal([0.5f, 0.5f, 0f, 1f], Run<float>(Softmax.Run, [1e4f, 1e4f, -1e4f, 1e4f], 2, 2, Serial));
-        Assert.Equal([0f, 1f], Run<float>(Softmax.Run, [-inf, 3f], 1, 2, Serial));
-        Assert.All(Run<float>(Softmax.Run, [-inf, -inf, 1, inf, 1, float.NaN], 3, 2, Serial), value => Assert.True(float.IsNaN(value)));
-        Assert.Equal([-2e4f, 0f], Run<float>(Softmax.LogSoftmax, [-1e4f, 1e4f], 1, 2, Serial));
+        Assert.Equal([0.5f, 0.5f, 0f, 1f], Run<float>(SoftmaxRows.Run, [1e4f, 1e4f, -1e4f, 1e4f], 2, 2, Serial));
+        Assert.Equal([0f, 1f], Run<float>(SoftmaxRows.Run, [-inf, 3f], 1, 2, Serial));
+        Assert.All(Run<float>(SoftmaxRows.Run, [-inf, -inf, 1, inf, 1, float.NaN], 3, 2, Serial), value => Assert.True(float.IsNaN(value)));
+        Assert.Equal([-2e4f, 0f], Run<float>(SoftmaxRows.LogSoftmax, [-1e4f, 1e4f], 1, 2, Serial));
     }
 
     [Fact]
@@ -73,11 +73,11 @@ public sealed class SoftmaxTests
             using Block<float> loss = new([.. Enumerable.Repeat(7f, 10)]);
             using Block<float> g = new(10);
             using Block<float> y = new(40);
-            Assert.Equal(row, Softmax.CrossEntropy(ElementType.Float32, loss.Pointer, logits.Pointer, indices.Pointer, 10, 4, Serial));
+            Assert.Equal(row, SoftmaxRows.CrossEntropy(ElementType.Float32, loss.Pointer, logits.Pointer, indices.Pointer, 10, 4, Serial));
             Assert.False(loss.Span.ContainsAnyExcept(7f));
             Assert.Equal(
                 row,
-                Softmax.CrossEntropyGradient(ElementType.Float32, y.Pointer, logits.Pointer, indices.Pointer, g.Pointer, 10, 4, Serial)
+                SoftmaxRows.CrossEntropyGradient(ElementType.Float32, y.Pointer, logits.Pointer, indices.Pointer, g.Pointer, 10, 4, Serial)
             );
         }
     }
@@ -93,12 +93,15 @@ public sealed class SoftmaxTests
         foreach (int threads in new[] { 2, 3, 8 })
         {
             WorkerPool pool = new(threads);
-            Values.SameBits<float>(Run<float>(Softmax.Run, x, Rows, Columns, Serial), Run<float>(Softmax.Run, x, Rows, Columns, pool));
-            Values.SameBits<float>(Run<float>(Softmax.LogSoftmax, x, Rows, Columns, Serial), Run<float>(Softmax.LogSoftmax, x, Rows, Columns, pool));
+            Values.SameBits<float>(Run<float>(SoftmaxRows.Run, x, Rows, Columns, Serial), Run<float>(SoftmaxRows.Run, x, Rows, Columns, pool));
+            Values.SameBits<float>(
+                Run<float>(SoftmaxRows.LogSoftmax, x, Rows, Columns, Serial),
+                Run<float>(SoftmaxRows.LogSoftmax, x, Rows, Columns, pool)
+            );
             Values.SameBits<float>(Gradient(x, labels, g, Rows, Columns, Serial), Gradient(x, labels, g, Rows, Columns, pool));
         }
 
-        foreach (RowKernel kernel in new RowKernel[] { Softmax.Run, Softmax.LogSoftmax })
+        foreach (RowKernel kernel in new RowKernel[] { SoftmaxRows.Run, SoftmaxRows.LogSoftmax })
         {
             using Block<float> block = new(x);
             kernel(ElementType.Float32, block.Pointer, block.Pointer, Rows, Columns, Serial);
@@ -110,7 +113,7 @@ public sealed class SoftmaxTests
         using Block<float> weights = new(g);
         using Block<float> losses = new(Rows);
         (nint y, nint loss) = (logits.Pointer, losses.Pointer);
-        Softmax.CrossEntropyGradient(ElementType.Float32, y, y, indices.Pointer, weights.Pointer, Rows, Columns, Serial, loss);
+        SoftmaxRows.CrossEntropyGradient(ElementType.Float32, y, y, indices.Pointer, weights.Pointer, Rows, Columns, Serial, loss);
         Values.SameBits<float>(Gradient(x, labels, g, Rows, Columns, Serial), logits.Span);
         Values.SameBits<float>(Loss(x, labels, Rows, Columns), losses.Span);
     }
@@ -123,8 +126,8 @@ public sealed class SoftmaxTests
         T[] x = Values.Random<T>(rows * columns, 1, -scale, scale);
         T[] g = Values.Random<T>(rows, 2);
         int[] labels = Values.Random<int>(rows, 3, 0, columns);
-        T[] softmax = Run<T>(Softmax.Run, x, rows, columns, Serial);
-        T[] log = Run<T>(Softmax.LogSoftmax, x, rows, columns, Serial);
+        T[] softmax = Run<T>(SoftmaxRows.Run, x, rows, columns, Serial);
+        T[] log = Run<T>(SoftmaxRows.LogSoftmax, x, rows, columns, Serial);
         T[] loss = Loss(x, labels, rows, columns);
         T[] gradient = Gradient(x, labels, g, rows, columns, Serial);
         for (int r = 0; r < rows; r++)
@@ -164,7 +167,7 @@ public sealed class SoftmaxTests
         using Block<T> logits = new(x);
         using Block<int> indices = new(labels);
         using Block<T> loss = new(rows);
-        Assert.Equal(-1, Softmax.CrossEntropy(Values.TypeOf<T>(), loss.Pointer, logits.Pointer, indices.Pointer, rows, columns, Serial));
+        Assert.Equal(-1, SoftmaxRows.CrossEntropy(Values.TypeOf<T>(), loss.Pointer, logits.Pointer, indices.Pointer, rows, columns, Serial));
         return loss.ToArray();
     }
 
@@ -177,9 +180,9 @@ public sealed class SoftmaxTests
         using Block<T> y = new(x.Length);
         using Block<T> losses = new(rows);
         ElementType type = Values.TypeOf<T>();
-        Assert.Equal(-1, Softmax.CrossEntropyGradient(type, y.Pointer, logits.Pointer, indices.Pointer, weights.Pointer, rows, columns, pool));
+        Assert.Equal(-1, SoftmaxRows.CrossEntropyGradient(type, y.Pointer, logits.Pointer, indices.Pointer, weights.Pointer, rows, columns, pool));
         T[] alone = y.ToArray();
-        Softmax.CrossEntropyGradient(type, y.Pointer, logits.Pointer, indices.Pointer, weights.Pointer, rows, columns, pool, losses.Pointer);
+        SoftmaxRows.CrossEntropyGradient(type, y.Pointer, logits.Pointer, indices.Pointer, weights.Pointer, rows, columns, pool, losses.Pointer);
         Values.SameBits<T>(alone, y.Span, "with losses");
         Values.SameBits<T>(Loss(x, labels, rows, columns), losses.Span, "losses alongside");
         return alone;

@@ -1,7 +1,6 @@
 using Hybrid.Core;
 using Hybrid.Kernels;
 using Hybrid.Layers;
-using Softmax = Hybrid.Kernels.Softmax;
 
 namespace Hybrid.Benchmarks.KernelCases;
 
@@ -200,13 +199,13 @@ internal static class KernelTable
     private static IEnumerable<KernelCase> Softmaxes(int rows, int classes)
     {
         var scores = 4.0 * rows * classes;
-        yield return Case("softmax", 2 * scores, (x, _, y, pool) => Softmax.Run(Float32, y, x, rows, classes, pool));
-        yield return Case("cross-entropy", scores + (8.0 * rows), (x, t, y, pool) => Softmax.CrossEntropy(Float32, y, x, t, rows, classes, pool));
+        yield return Case("softmax", 2 * scores, (x, _, y, pool) => SoftmaxRows.Run(Float32, y, x, rows, classes, pool));
+        yield return Case("cross-entropy", scores + (8.0 * rows), (x, t, y, pool) => SoftmaxRows.CrossEntropy(Float32, y, x, t, rows, classes, pool));
         // The gradient of each row's loss: any numbers do, so the first scores serve.
         yield return Case(
             "cross-entropy gradient",
             (2 * scores) + (8.0 * rows),
-            (x, t, y, pool) => Softmax.CrossEntropyGradient(Float32, y, x, t, x, rows, classes, pool)
+            (x, t, y, pool) => SoftmaxRows.CrossEntropyGradient(Float32, y, x, t, x, rows, classes, pool)
         );
 
         KernelCase Case(string what, double bytes, Action<nint, nint, nint, WorkerPool> run) =>

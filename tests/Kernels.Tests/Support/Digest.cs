@@ -140,13 +140,13 @@ internal static class Digest
             Block<T> g = new(Values.Random<T>(rows, 2));
             Block<int> labels = new(Values.Random<int>(rows, 3, 0, cols));
             string shape = $"{rows}x{cols}";
-            yield return Job<T>($"softmax {shape}", rows * cols, y => Softmax.Run(type, y, x.Pointer, rows, cols, pool));
-            yield return Job<T>($"log softmax {shape}", rows * cols, y => Softmax.LogSoftmax(type, y, x.Pointer, rows, cols, pool));
-            yield return Job<T>($"loss {shape}", rows, y => Softmax.CrossEntropy(type, y, x.Pointer, labels.Pointer, rows, cols, pool));
+            yield return Job<T>($"softmax {shape}", rows * cols, y => SoftmaxRows.Run(type, y, x.Pointer, rows, cols, pool));
+            yield return Job<T>($"log softmax {shape}", rows * cols, y => SoftmaxRows.LogSoftmax(type, y, x.Pointer, rows, cols, pool));
+            yield return Job<T>($"loss {shape}", rows, y => SoftmaxRows.CrossEntropy(type, y, x.Pointer, labels.Pointer, rows, cols, pool));
             yield return Job<T>(
                 $"loss gradient {shape}",
                 rows * cols,
-                y => Softmax.CrossEntropyGradient(type, y, x.Pointer, labels.Pointer, g.Pointer, rows, cols, pool)
+                y => SoftmaxRows.CrossEntropyGradient(type, y, x.Pointer, labels.Pointer, g.Pointer, rows, cols, pool)
             );
         }
     }

@@ -10,7 +10,7 @@ namespace Hybrid.Kernels;
 /// A row with NaN, +inf, or nothing but -inf gives NaN. Rows are independent and a row's sum has a fixed order, so bits depend
 /// neither on the number of threads nor on the register width.
 /// </remarks>
-public static unsafe class Softmax
+public static unsafe class SoftmaxRows
 {
     /// <summary>y = e^x / sum of e^x, for each row. y may be x.</summary>
     /// <param name="type">Float32 or Float64.</param>
