@@ -186,11 +186,16 @@ type Tensor internal (node: Node) =
     // ---- arithmetic ---------------------------------------------------------------------------------------------------
 
     member private _.Number(operation: string, value: float) =
-        if node.DType > ElementType.Float64 && value <> Math.Floor value then
+        let whole =
+            value = Math.Floor value
+            && value >= float Int32.MinValue
+            && value <= float Int32.MaxValue
+
+        if node.DType > ElementType.Float64 && not whole then
             raise (
                 ElementTypeException(
                     operation,
-                    $"a whole number, as the tensor is {Value.NameOf node.DType}",
+                    $"a whole number from {Int32.MinValue} to {Int32.MaxValue}, as the tensor is {Value.NameOf node.DType}",
                     Numbers.text value,
                     Context.Current.Path,
                     "Convert the tensor with To(float32) first."
@@ -651,15 +656,12 @@ type Tensor internal (node: Node) =
         this.Slice(axis, position, position + 1)
 
     member private this.Between(axis: int, first: int option, last: int option) =
-        let stop =
-            match last with
-            | None -> node.Shape[axis]
-            | Some l when l < 0 -> max 0 (l + node.Shape[axis] + 1)
-            | Some l -> l + 1
+        let length = node.Shape[axis]
+        let last = min (defaultArg last length) (length - 1)
+        this.Slice(axis, defaultArg first 0, max 0 (last + 1))
 
-        this.Slice(axis, defaultArg first 0, stop)
-
-    /// F#'s slices, such as `x[1..3]`: first to last, both included.
+    /// F#'s slices, such as `x[1..3]`: first to last, both included. As with arrays, a last that comes before the first leaves nothing, so that `x[0..n - 1]` has n elements for every n; a
+    /// negative first counts from the end.
     member this.GetSlice(first: int option, last: int option) = this.Between(0, first, last)
 
     /// F#'s slices of two axes, such as `x[1..3, *]`.

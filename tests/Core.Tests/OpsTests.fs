@@ -436,3 +436,27 @@ let ``A stride beyond the image leaves one place`` (stride: int) =
         ] do
         Assert.Equal<float[]>([| expected |], (f x).ToDoubles())
         Assert.Equal<float[]>(slope, (grad (fun x -> (f x).Sum()) x).ToDoubles())
+
+[<Fact>]
+let ``A slice from 0 to n - 1 has n elements, as of an array`` () =
+    let x = Tensor.init [ 4; 2 ] float
+
+    for n in 0..6 do
+        Assert.Equal(min n 4, x[0 .. n - 1].Shape[0])
+        Assert.Equal(Array.length [| 0; 1; 2; 3 |].[1 .. n - 1], x[1 .. n - 1, *].Shape[0])
+
+    Assert.Equal(4, x[0 .. Int32.MaxValue].Shape[0])
+    Assert.Equal<float[]>([| 6.0; 7.0 |], x[-1 ..].ToDoubles())
+
+[<Theory>]
+[<InlineData(0.5, "0.5")>]
+[<InlineData(3e10, "30000000000")>]
+[<InlineData(Double.PositiveInfinity, "Infinity")>]
+let ``A number that an integer tensor cannot hold is refused`` (number: float, shown: string) =
+    let refused =
+        Assert.Throws<ElementTypeException>(fun () -> Tensor.From([| 1 |]) + number |> ignore)
+
+    Assert.Equal(
+        $"add: expected a whole number from -2147483648 to 2147483647, as the tensor is int32, got {shown}. Convert the tensor with To(float32) first.",
+        refused.Message
+    )
