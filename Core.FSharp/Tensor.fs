@@ -656,12 +656,15 @@ type Tensor internal (node: Node) =
         this.Slice(axis, position, position + 1)
 
     member private this.Between(axis: int, first: int option, last: int option) =
-        let length = node.Shape[axis]
-        let last = min (defaultArg last length) (length - 1)
-        this.Slice(axis, defaultArg first 0, max 0 (last + 1))
+        let stop =
+            match last with
+            | Some last when last < Int32.MaxValue -> max 0 (last + 1)
+            | _ -> Int32.MaxValue
 
-    /// F#'s slices, such as `x[1..3]`: first to last, both included. As with arrays, a last that comes before the first leaves nothing, so that `x[0..n - 1]` has n elements for every n; a
-    /// negative first counts from the end.
+        this.Slice(axis, defaultArg first 0, stop)
+
+    /// F#'s slices, such as `x[1..3]`: first to last, both included. As with arrays, a last that comes before the first leaves nothing, so that
+    /// `x[0..n - 1]` has n elements for every n; a negative first counts from the end.
     member this.GetSlice(first: int option, last: int option) = this.Between(0, first, last)
 
     /// F#'s slices of two axes, such as `x[1..3, *]`.

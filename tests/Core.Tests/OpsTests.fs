@@ -405,6 +405,8 @@ let ``A slice and a position take the first two axes, whatever follows`` () =
             (fun () -> x[0..1, 4]), "index: expected a position from -4 to 3 on axis 1 of [3, 4, 5], got 4. Positions count from 0; -1 is the last."
             (fun () -> (Tensor.vector [ 1.0 ]).[0..0, 0]),
             "index: expected a tensor of two axes or more, got [1]. A slice and a position take an axis each."
+            (fun () -> (Tensor.vector [ 1.0 ]).[*, 0..0]),
+            "slice: expected an axis from -1 to 0 for shape [1], got 1. Axes count from 0; -1 is the last."
         ] do
         Assert.Equal(text, Assert.Throws<ShapeException>(fun () -> wrong () |> ignore).Message)
 
