@@ -134,24 +134,24 @@ let sliceAxis (axis: int) (start: int) (stop: int voption) (step: int) (x: Node)
     let axis = Axis.index "slice" x.Shape axis
 
     if step < 1 then
-        refuse "slice" "a step of at least 1" (string step) "Use flip for the reverse order."
+        refuse "slice" "a step of at least 1" (string step) "Use Flip for the reverse order."
 
     let length = x.Shape[axis]
 
     let cut i =
         Math.Clamp((if i < 0 then i + length else i), 0, length)
 
-    let start = cut start
-    let stop = max start (cut (ValueOption.defaultValue length stop))
+    let start, stop = cut start, cut (ValueOption.defaultValue length stop)
+    let count = if stop <= start then 0 else (stop - start - 1) / step + 1
 
     let ranges =
-        [|
-            for i in 0 .. x.Shape.Rank - 1 do
-                if i = axis then
-                    yield! [ start; (if stop = start then 0 else (stop - start - 1) / step + 1); step ]
-                else
-                    yield! [ 0; x.Shape[i]; 1 ]
-        |]
+        Array.init (3 * x.Shape.Rank) (fun i ->
+            match i / 3 = axis, i % 3 with
+            | true, 0 -> if count = 0 then 0 else start
+            | true, 1 -> count
+            | true, _ -> step
+            | false, 1 -> x.Shape[i / 3]
+            | false, k -> k / 2)
 
     Slices.slice ranges x
 

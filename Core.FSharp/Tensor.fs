@@ -591,34 +591,6 @@ type Tensor internal (node: Node) =
 
     // ---- parts --------------------------------------------------------------------------------------------------------
 
-    /// Part of one axis: the elements from `start` on, up to but without `stop`, every `step`-th; negative positions count from the end.
-    /// Positions beyond the axis are cut off, as in Python.
-    member _.Slice(axis: int, start: int, stop: int, [<Optional; DefaultParameterValue(1)>] step: int) =
-        let axis = Axis.index "slice" node.Shape axis
-
-        if step < 1 then
-            raise (ShapeException("slice", "a step of at least 1", string step, Context.Current.Path, "Use Flip for the reverse order."))
-
-        let length = node.Shape[axis]
-
-        let position p =
-            min length (max 0 (if p < 0 then p + length else p))
-
-        let start, stop = position start, position stop
-
-        let count = if stop <= start then 0 else (stop - start - 1) / step + 1
-
-        let ranges =
-            Array.init (3 * node.Shape.Rank) (fun i ->
-                match i / 3 = axis, i % 3 with
-                | true, 0 -> if count = 0 then 0 else start
-                | true, 1 -> count
-                | true, _ -> step
-                | false, 1 -> node.Shape[i / 3]
-                | false, k -> k / 2)
-
-        make (Slices.slice ranges node)
-
     /// The part at given positions of the first axes, which leave the shape; negative positions count from the end.
     member this.At
         with get ([<ParamArray>] positions: int[]): Tensor =
@@ -653,13 +625,13 @@ type Tensor internal (node: Node) =
             )
 
         let position = if position < 0 then position + length else position
-        this.Slice(axis, position, position + 1)
+        this.Slice(axis, position, Nullable(position + 1))
 
     member private this.Between(axis: int, first: int option, last: int option) =
         let stop =
             match last with
-            | Some last when last < Int32.MaxValue -> max 0 (last + 1)
-            | _ -> Int32.MaxValue
+            | Some last when last < Int32.MaxValue -> Nullable(max 0 (last + 1))
+            | _ -> Nullable()
 
         this.Slice(axis, defaultArg first 0, stop)
 

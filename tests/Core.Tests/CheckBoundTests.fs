@@ -203,15 +203,43 @@ let besideNames =
 let ``R16: a step that leaves the domain is made shorter, or is not judged`` (name: string) =
     let _, f, slope, at = beside |> List.find (fun (n, _, _, _) -> n = name)
     let x = Tensor.From [| at; 0.5; 0.25 |]
-    let report = checkVjp f (fun x g -> slope x * g) x
-    Assert.NotEqual(Verdict.Disagree, report.Verdict)
+    let row = (checkVjp f (fun x g -> slope x * g) x).Rows[0]
+    Assert.Equal(Verdict.Agree, row.Verdict)
+    // Only at the end itself is there no difference.
+    Assert.Equal((if at = 0.0 then 2 else 3), row.Difference.Coordinates)
 
-    // A mistake is found all the same.
-    let wrong = checkVjp f (fun x g -> slope x * g * 1.5) x
-    Assert.Equal(Verdict.Disagree, wrong.Verdict)
+    // A gradient that is wrong is found by them alone.
+    let leaf = Leaves.value x.Node.Value
+    let y = f (Tensor.Of leaf)
+
+    let differences =
+        Differences([| y.Node |], [| (Tensor.Ones(y.Shape, y.DType)).Node |])
+
+    let gradient = (slope x).ToDoubles()
+
+    for position in (if at = 0.0 then 1 else 0) .. 2 do
+        let judged (factor: float) =
+            let wrong = gradient |> Array.map (fun g -> g * factor)
+
+            differences.Coordinate(leaf, x.ToDoubles(), position, wrong, Array.zeroCreate 3, 4.0)
+
+        let off (s: Taken) =
+            not (abs (s.Difference - s.Expected) <= s.Bound)
+
+        Assert.False(off (judged 1.0))
+        Assert.True(off (judged 1.01))
 
 [<Fact>]
 let ``R15: numbers that are none are compared and diagnosed like others`` () =
     let x = Tensor.From [| nan; 1.0; -2.0; 3.0 |]
     let report = checkVjp (fun x -> x.Relu()) (fun _ g -> g * -1.0) x
     Assert.Equal(Verdict.Disagree, report.Verdict)
+
+[<Fact>]
+let ``R16: without a backward by hand and inside of no domain, nothing is checked`` () =
+    let call =
+        enter "net/0:Log" [| Tensor.From [| -1.0; -2.0 |] |] [] (fun x -> x[0].Log()) Unchecked.defaultof<_>
+
+    let row = rowOf call "input"
+    Assert.Equal(Verdict.NotChecked, row.Verdict)
+    Assert.Equal("no backward by hand, and all differences leave the function's domain", row.Reason)

@@ -267,7 +267,7 @@ let private built: (string * (unit -> Node) * string) list =
         "stack: expected tensors of one shape, [2] as the first, got [3] (tensor 1). Use concat along an axis."
         "slice backwards",
         (fun () -> Ops.sliceAxis 0 0 ValueNone -1 (f32 [ 3 ])),
-        "slice: expected a step of at least 1, got -1. Use flip for the reverse order."
+        "slice: expected a step of at least 1, got -1. Use Flip for the reverse order."
         "select",
         (fun () -> Ops.select 1 3 (f32 [ 2; 3 ])),
         "select: expected a position from -3 to 2 along axis 1 of [2, 3], got 3. Positions count from 0; -1 is the last."
