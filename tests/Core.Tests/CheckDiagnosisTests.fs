@@ -312,11 +312,16 @@ let ``What holds as well without a mistake is not said of one`` () =
 
     Assert.DoesNotContain(texts (evidence shape (rows |> Array.map (fun x -> x * 4.0)) rows), fun text -> text.Contains "reversed")
 
-    // Large mistakes at the border, smaller ones everywhere.
-    let square = draw 9 16 |> Array.map (fun x -> x + 3.0)
+    // Large mistakes at the border, and elsewhere those that are small only beside the largest element.
+    let border i = i / 4 % 3 = 0 || i % 4 % 3 = 0
 
-    let wrong =
+    let square =
+        Array.init 16 (fun i -> (if border i then 5.0 else 0.01) + 1e-3 * float (i * i % 7))
+
+    let planted (inside: float) =
         square
-        |> Array.mapi (fun i x -> x + (if i / 4 = 0 || i / 4 = 3 then 1e-4 else 1e-8) * (1.0 + float i))
+        |> Array.mapi (fun i x -> x + (if border i then 1e-4 else inside) * (1.0 + 0.1 * float (i * i % 5)))
 
+    Assert.Contains(texts (evidence [| 4; 4 |] (planted 0.0) square), fun text -> text.Contains "at the border")
+    let wrong = planted 1e-8
     Assert.DoesNotContain(texts (evidence [| 4; 4 |] wrong square), fun text -> text.Contains "border" || text.Contains "all have index")
